@@ -5,6 +5,8 @@
 //! virtual clock, every run repeats from its seed, and the fuzzers drive the very code that speaks on the wire.
 #![forbid(unsafe_code)]
 
+pub mod config;
+pub mod deviation;
 pub mod hands;
 mod time;
 
