@@ -1,0 +1,237 @@
+//! Encryption algorithms: IKEv2 transform type 1, which are also the ESP transform identifiers of IKEv1.
+
+use std::fmt;
+
+/// Length of an AES key.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub enum KeyBits {
+    /// AES-128.
+    B128,
+    /// AES-192.
+    B192,
+    /// AES-256.
+    B256,
+}
+
+impl KeyBits {
+    /// All lengths, shortest first.
+    pub const ALL: [Self; 3] = [Self::B128, Self::B192, Self::B256];
+
+    /// The length that a Key Length attribute names.
+    pub fn from_bits(bits: u16) -> Option<Self> {
+        match bits {
+            128 => Some(Self::B128),
+            192 => Some(Self::B192),
+            256 => Some(Self::B256),
+            _ => None,
+        }
+    }
+
+    /// Length in bits.
+    pub fn bits(self) -> u16 {
+        match self {
+            Self::B128 => 128,
+            Self::B192 => 192,
+            Self::B256 => 256,
+        }
+    }
+
+    /// Length in octets.
+    pub fn octets(self) -> usize {
+        usize::from(self.bits() / 8)
+    }
+}
+
+/// An encryption algorithm together with its key length.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub enum Encryption {
+    /// DES in CBC mode, RFC 2405.
+    Des,
+    /// Triple DES in CBC mode with three keys, RFC 2451.
+    TripleDes,
+    /// No encryption, RFC 2410.
+    Null,
+    /// AES in CBC mode, RFC 3602.
+    AesCbc(KeyBits),
+    /// AES in counter mode, RFC 3686.
+    AesCtr(KeyBits),
+    /// AES in CCM mode with an ICV of 8 octets, RFC 4309.
+    AesCcm8(KeyBits),
+    /// AES in CCM mode with an ICV of 12 octets, RFC 4309.
+    AesCcm12(KeyBits),
+    /// AES in CCM mode with an ICV of 16 octets, RFC 4309.
+    AesCcm16(KeyBits),
+    /// AES in GCM mode with an ICV of 8 octets, RFC 4106.
+    AesGcm8(KeyBits),
+    /// AES in GCM mode with an ICV of 12 octets, RFC 4106.
+    AesGcm12(KeyBits),
+    /// AES in GCM mode with an ICV of 16 octets, RFC 4106.
+    AesGcm16(KeyBits),
+    /// ChaCha20 and Poly1305, RFC 7634.
+    ChaCha20Poly1305,
+}
+
+use Encryption::*;
+use KeyBits::{B128, B192, B256};
+
+impl Encryption {
+    /// Every algorithm with every key length, by IANA number.
+    pub const ALL: [Self; 28] = [
+        Des,
+        TripleDes,
+        Null,
+        AesCbc(B128),
+        AesCbc(B192),
+        AesCbc(B256),
+        AesCtr(B128),
+        AesCtr(B192),
+        AesCtr(B256),
+        AesCcm8(B128),
+        AesCcm8(B192),
+        AesCcm8(B256),
+        AesCcm12(B128),
+        AesCcm12(B192),
+        AesCcm12(B256),
+        AesCcm16(B128),
+        AesCcm16(B192),
+        AesCcm16(B256),
+        AesGcm8(B128),
+        AesGcm8(B192),
+        AesGcm8(B256),
+        AesGcm12(B128),
+        AesGcm12(B192),
+        AesGcm12(B256),
+        AesGcm16(B128),
+        AesGcm16(B192),
+        AesGcm16(B256),
+        ChaCha20Poly1305,
+    ];
+
+    /// The algorithm of a transform and its Key Length attribute, in bits.
+    ///
+    /// `None` if it is not known here, if an algorithm with keys of several lengths comes without the attribute, or
+    /// one with keys of a single length comes with it: RFC 7296 section 3.3.5 forbids both.
+    pub fn from_iana(id: u16, key_length_bits: Option<u16>) -> Option<Self> {
+        Self::ALL.into_iter().find(|e| e.id() == id && e.key_length_attribute() == key_length_bits)
+    }
+
+    /// The number of the transform.
+    pub fn id(self) -> u16 {
+        match self {
+            Des => 2,
+            TripleDes => 3,
+            Null => 11,
+            AesCbc(_) => 12,
+            AesCtr(_) => 13,
+            AesCcm8(_) => 14,
+            AesCcm12(_) => 15,
+            AesCcm16(_) => 16,
+            AesGcm8(_) => 18,
+            AesGcm12(_) => 19,
+            AesGcm16(_) => 20,
+            ChaCha20Poly1305 => 28,
+        }
+    }
+
+    /// The value of the Key Length attribute in bits, without the salt; `None` where RFC 7296 section 3.3.5 forbids
+    /// the attribute.
+    pub fn key_length_attribute(self) -> Option<u16> {
+        self.key_bits().map(KeyBits::bits)
+    }
+
+    /// Octets taken from KEYMAT: the key and, after it, the salt. DES keys count their parity bits.
+    pub fn key_material_len(self) -> usize {
+        self.key_len() + self.salt_len()
+    }
+
+    /// Octets of the key alone.
+    pub fn key_len(self) -> usize {
+        match self {
+            Null => 0,
+            Des => 8,
+            TripleDes => 24,
+            ChaCha20Poly1305 => 32,
+            _ => self.key_bits().map_or(0, KeyBits::octets),
+        }
+    }
+
+    /// Octets of the salt (called nonce in RFC 3686) at the end of the key material.
+    pub fn salt_len(self) -> usize {
+        match self {
+            Des | TripleDes | Null | AesCbc(_) => 0,
+            AesCcm8(_) | AesCcm12(_) | AesCcm16(_) => 3,
+            AesCtr(_) | AesGcm8(_) | AesGcm12(_) | AesGcm16(_) | ChaCha20Poly1305 => 4,
+        }
+    }
+
+    /// Octets of the initialisation vector on the wire.
+    pub fn iv_len(self) -> usize {
+        match self {
+            Null => 0,
+            AesCbc(_) => 16,
+            _ => 8,
+        }
+    }
+
+    /// Octets of which the plaintext must be a multiple; 1 where any length will do. ESP aligns to 4 besides
+    /// (RFC 4303 section 2.4).
+    pub fn block_len(self) -> usize {
+        match self {
+            Des | TripleDes => 8,
+            AesCbc(_) => 16,
+            _ => 1,
+        }
+    }
+
+    /// Octets of the integrity check value of a combined mode; 0 for an algorithm that only encrypts.
+    pub fn icv_len(self) -> usize {
+        match self {
+            Des | TripleDes | Null | AesCbc(_) | AesCtr(_) => 0,
+            AesCcm8(_) | AesGcm8(_) => 8,
+            AesCcm12(_) | AesGcm12(_) => 12,
+            AesCcm16(_) | AesGcm16(_) | ChaCha20Poly1305 => 16,
+        }
+    }
+
+    /// Whether it is a combined mode: it authenticates too, and is negotiated without an integrity algorithm.
+    pub fn is_aead(self) -> bool {
+        self.icv_len() != 0
+    }
+
+    /// The IANA name, without the key length.
+    pub fn name(self) -> &'static str {
+        match self {
+            Des => "ENCR_DES",
+            TripleDes => "ENCR_3DES",
+            Null => "ENCR_NULL",
+            AesCbc(_) => "ENCR_AES_CBC",
+            AesCtr(_) => "ENCR_AES_CTR",
+            AesCcm8(_) => "ENCR_AES_CCM_8",
+            AesCcm12(_) => "ENCR_AES_CCM_12",
+            AesCcm16(_) => "ENCR_AES_CCM_16",
+            AesGcm8(_) => "ENCR_AES_GCM_8",
+            AesGcm12(_) => "ENCR_AES_GCM_12",
+            AesGcm16(_) => "ENCR_AES_GCM_16",
+            ChaCha20Poly1305 => "ENCR_CHACHA20_POLY1305",
+        }
+    }
+
+    fn key_bits(self) -> Option<KeyBits> {
+        match self {
+            Des | TripleDes | Null | ChaCha20Poly1305 => None,
+            AesCbc(bits) | AesCtr(bits) | AesCcm8(bits) | AesCcm12(bits) | AesCcm16(bits) | AesGcm8(bits)
+            | AesGcm12(bits) | AesGcm16(bits) => Some(bits),
+        }
+    }
+}
+
+/// The IANA name and, where there is a choice, the key length in brackets: `ENCR_AES_CBC (128)`.
+impl fmt::Display for Encryption {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.name())?;
+        match self.key_length_attribute() {
+            Some(bits) => write!(f, " ({bits})"),
+            None => Ok(()),
+        }
+    }
+}
