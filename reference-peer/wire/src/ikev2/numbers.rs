@@ -1,43 +1,6 @@
 //! IANA numbers of IKEv2, open: a value without a name survives a round trip.
 
-use std::fmt;
-
-/// Declares an open enumeration with IANA names.
-macro_rules! open {
-    ($(#[$meta:meta])* $name:ident($int:ty) { $($(#[$vmeta:meta])* $konst:ident = $value:literal, $text:literal;)* }) => {
-        $(#[$meta])*
-        #[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Default)]
-        pub struct $name(pub $int);
-
-        #[allow(missing_docs, reason = "each constant is its IANA name")]
-        impl $name {
-            $($(#[$vmeta])* pub const $konst: Self = Self($value);)*
-
-            /// The IANA name, if there is one.
-            pub fn name(self) -> Option<&'static str> {
-                match self.0 {
-                    $($value => Some($text),)*
-                    _ => None,
-                }
-            }
-        }
-
-        impl fmt::Display for $name {
-            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-                match self.name() {
-                    Some(name) => f.write_str(name),
-                    None => write!(f, "{}", self.0),
-                }
-            }
-        }
-
-        impl fmt::Debug for $name {
-            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-                write!(f, "{}({})", self.name().unwrap_or(stringify!($name)), self.0)
-            }
-        }
-    };
-}
+use crate::open::open;
 
 open! {
     /// Exchange type, RFC 7296 section 3.1.
@@ -162,6 +125,14 @@ open! {
     }
 }
 
+impl PayloadType {
+    /// Is this one of the types that [`Body`](super::Body) reads (RFC 7296 section 3.2 and RFC 7383)? The critical bit
+    /// of a known type is ignored; that of an unknown one decides (RFC 7296 section 2.5).
+    pub fn is_known(self) -> bool {
+        (Self::SECURITY_ASSOCIATION.0..=Self::EAP.0).contains(&self.0) || self == Self::ENCRYPTED_FRAGMENT
+    }
+}
+
 impl NotifyType {
     /// Error types are those below 16384 (section 3.10.1).
     pub fn is_error(self) -> bool {
@@ -171,6 +142,7 @@ impl NotifyType {
 
 /// The Flags octet, RFC 7296 section 3.1.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
+#[cfg_attr(feature = "arbitrary", derive(arbitrary::Arbitrary))]
 pub struct Flags(pub u8);
 
 impl Flags {
