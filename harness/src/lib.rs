@@ -1,2 +1,10 @@
-//! Under construction.
+//! Counterpeer's harness: it plays the other end of a tunnel against a device under test, runs Gherkin scenarios and
+//! gives a verdict per requirement, with evidence.
 #![forbid(unsafe_code)]
+
+pub mod evidence;
+pub mod profile;
+pub mod requirements;
+pub mod run;
+mod text;
+pub mod verdict;
