@@ -8,6 +8,7 @@
 pub mod config;
 pub mod deviation;
 pub mod hands;
+pub mod ike;
 mod time;
 
 pub use time::Instant;

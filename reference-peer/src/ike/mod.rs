@@ -1,0 +1,3 @@
+//! Internet Key Exchange: SA negotiation, authentication and upkeep.
+
+pub mod v2;
