@@ -154,4 +154,77 @@ pub enum Rule {
         /// Octets after the generic header.
         octets: usize,
     },
+
+    /// The version nibble of an IP packet.
+    #[error("IP version {found} is not {expected} (RFC 791 3.1, RFC 8200 3)")]
+    IpVersion {
+        /// On the wire.
+        found: u8,
+        /// Of this format.
+        expected: u8,
+    },
+    /// The version nibble of an IP packet of either version.
+    #[error("IP version {0} is neither 4 nor 6 (RFC 791 3.1, RFC 8200 3)")]
+    IpVersionUnknown(u8),
+    /// An IHL below 5, or beyond the octets that there are.
+    #[error("IHL {ihl} is not between 5 and the {left} octets that are left (RFC 791 3.1)")]
+    Ipv4HeaderLength {
+        /// IHL field, in units of 4 octets.
+        ihl: u8,
+        /// Octets from the start of the header.
+        left: usize,
+    },
+    /// A Total Length below the header's, or beyond the octets that there are.
+    #[error("total length {length} is not between {header} and {left} (RFC 791 3.1)")]
+    Ipv4TotalLength {
+        /// Total Length field.
+        length: u16,
+        /// Octets of the header.
+        header: usize,
+        /// Octets from the start of the header.
+        left: usize,
+    },
+    /// A Payload Length beyond the octets that there are.
+    #[error("IPv6 payload length {length} is more than the {left} octets that are left (RFC 8200 3)")]
+    Ipv6PayloadLength {
+        /// Payload Length field.
+        length: u16,
+        /// Octets after the fixed header.
+        left: usize,
+    },
+    /// A Hop-by-Hop Options header that is not the first extension header.
+    #[error("Hop-by-Hop Options header is not directly after the IPv6 header (RFC 8200 4.1)")]
+    HopByHopNotFirst,
+    /// A UDP Length below 8, or not that of the octets handed in.
+    #[error("UDP length {length} is not the {octets} octets of the datagram (RFC 768)")]
+    UdpLength {
+        /// Length field.
+        length: u16,
+        /// Octets from the start of the header.
+        octets: usize,
+    },
+    /// A Neighbour Discovery option of length 0.
+    #[error("neighbour discovery option has length 0 (RFC 4861 4.6)")]
+    NdOptionLength,
+    /// Not ARP for IPv4 over Ethernet.
+    #[error("{field} is {found:#06x}, not the {expected:#06x} of IPv4 over Ethernet (RFC 826)")]
+    ArpForm {
+        /// Field at fault.
+        field: &'static str,
+        /// On the wire.
+        found: u16,
+        /// For IPv4 over Ethernet.
+        expected: u16,
+    },
+    /// A Payload Len of an Authentication Header that does not even hold its fixed part, or is beyond the octets.
+    #[error("AH payload length {length} is not between 1 and what the {left} octets hold (RFC 4302 2.2)")]
+    AhLength {
+        /// Payload Len field, in units of 4 octets, less 2.
+        length: u8,
+        /// Octets from the start of the header.
+        left: usize,
+    },
+    /// Too short on port 4500 for a marker or an SPI, and no keepalive.
+    #[error("{0} octets on port 4500 are neither a keepalive nor long enough for an SPI (RFC 3948 2)")]
+    NattTooShort(usize),
 }

@@ -12,13 +12,26 @@
 #![forbid(unsafe_code)]
 #![cfg_attr(test, allow(clippy::unwrap_used, reason = "a test that panics has failed"))]
 
+pub mod ah;
+pub mod arp;
+pub mod checksum;
 mod derived;
 mod error;
+pub mod esp;
+pub mod ethernet;
+mod icmp;
+pub mod icmpv4;
+pub mod icmpv6;
 pub mod ikev2;
+pub mod ip;
+pub mod ipv4;
+pub mod ipv6;
+pub mod natt;
 mod open;
 mod reader;
 #[cfg(test)]
 mod testing;
+pub mod udp;
 
 pub use derived::Derived;
 pub use error::{Error, Rule};

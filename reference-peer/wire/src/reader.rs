@@ -101,7 +101,6 @@ impl<'a> Reader<'a> {
     }
 
     /// Insists that nothing is left.
-    #[expect(dead_code, reason = "for the parsers of the other protocols")]
     pub(crate) fn finish(&self) -> Result<(), Error> {
         match self.left.len() {
             0 => Ok(()),
