@@ -3,6 +3,7 @@
 #![forbid(unsafe_code)]
 
 pub mod evidence;
+pub mod features;
 pub mod profile;
 pub mod requirements;
 pub mod run;

@@ -5,8 +5,7 @@ use super::steps::Steps;
 use crate::evidence::Evidence;
 use crate::profile::Profile;
 use crate::verdict::Place;
-use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, OnceLock};
 
 /// The testbed as the command line knows it: the steps, and how to open a lab.
 pub trait Bench: Send + Sync + 'static {
@@ -44,11 +43,11 @@ pub trait Lab: Send + Sync + 'static {
     /// panics of a step.
     fn finish(&self, world: Self::World) -> Evidence;
 
-    /// Is the DUT there and well? Asked before the first scenario, after the last and after each that was
-    /// inconclusive.
+    /// Is the DUT there and well? Asked before the first scenario, after the last and after each that failed or was
+    /// inconclusive; other scenarios may be running.
     ///
     /// # Errors
-    /// What is wrong, in words. Before the first scenario nothing is run; later the run ends with a note and status 3.
+    /// What is wrong, in words. No further scenario is run; the report says so and the status is 3.
     fn check(&self) -> Result<(), String> {
         Ok(())
     }
@@ -71,19 +70,24 @@ pub struct Setup {
     pub interrupt: Interrupt,
 }
 
-/// Raised when the run is to end early.
+/// Raised when the run is to end early: the user interrupted it, or the DUT is gone.
 #[derive(Debug, Clone, Default)]
-pub struct Interrupt(Arc<AtomicBool>);
+pub struct Interrupt(Arc<OnceLock<String>>);
 
 impl Interrupt {
-    /// Raises it.
-    pub fn raise(&self) {
-        self.0.store(true, Ordering::SeqCst);
+    /// Raises it; the first reason stays.
+    pub fn raise(&self, reason: impl Into<String>) {
+        let _ = self.0.set(reason.into());
     }
 
     /// Was it raised?
     pub fn is_raised(&self) -> bool {
-        self.0.load(Ordering::SeqCst)
+        self.0.get().is_some()
+    }
+
+    /// Why it was raised; empty if it was not.
+    pub fn reason(&self) -> String {
+        self.0.get().cloned().unwrap_or_default()
     }
 }
 
