@@ -1,7 +1,8 @@
 //! Reading a profile: what is wrong, where, and what to do about it.
 
-use super::Profile;
+use super::{Profile, Start};
 use crate::text::nearest;
+use reference_peer::config::Identity;
 use std::fmt;
 use std::path::{Path, PathBuf};
 
@@ -34,20 +35,299 @@ impl fmt::Display for ProfileError {
 
 impl std::error::Error for ProfileError {}
 
-pub(super) fn read(text: &str, path: &Path) -> Result<Profile, ProfileError> {
-    serde_yaml::from_str(text).map_err(|error: serde_yaml::Error| {
-        let error = error.without_snippet();
-        let position = error.location().map(|location| (location.line(), location.column()));
-        let message = match error {
-            serde_yaml::Error::SerdeUnknownField { field, expected, .. } => {
-                let candidates = expected.iter().copied();
-                match nearest(field, candidates) {
-                    Some(near) => format!("unknown key {field:?}: did you mean {near:?}?"),
-                    None => format!("unknown key {field:?}"),
-                }
+/// Reads and checks a profile; the built-in one needs no interface.
+pub(super) fn read(text: &str, path: &Path, built_in: bool) -> Result<Profile, ProfileError> {
+    let mut profile: Profile = serde_yaml::from_str(text).map_err(|error| yaml_error(&error, path))?;
+    profile.built_in = built_in;
+    profile.folder = match path.parent() {
+        Some(parent) if parent != Path::new("") => parent.to_owned(),
+        _ => PathBuf::from("."),
+    };
+    let at = |position, message| ProfileError { path: path.to_owned(), position, message };
+    let psk = &mut profile.ike.psk;
+    psk.resolve(&profile.folder).map_err(|message| at(Some(psk.position()), format!("ike.psk: {message}")))?;
+    match fault(&profile) {
+        Some((keys, message)) => {
+            let message = format!("{}: {message}", keys.join("."));
+            Err(at(line_of(text, &keys).map(|line| (line, 1)), message))
+        }
+        None => Ok(profile),
+    }
+}
+
+fn yaml_error(error: &serde_yaml::Error, path: &Path) -> ProfileError {
+    let error = error.without_snippet();
+    let position = error.location().map(|location| (location.line(), location.column())).filter(|(line, _)| *line > 0);
+    let message = match error {
+        serde_yaml::Error::SerdeUnknownField { field, expected, .. } => {
+            match nearest(field, expected.iter().copied()) {
+                Some(near) => format!("unknown key {field:?}: did you mean {near:?}?"),
+                None => format!("unknown key {field:?}: known here are {}", expected.join(", ")),
             }
-            other => other.to_string(),
-        };
-        ProfileError { path: path.to_owned(), position, message }
+        }
+        serde_yaml::Error::SerdeMissingField { field, .. } => format!("the key {field:?} is missing"),
+        other => without_place(&other.to_string()),
+    };
+    ProfileError { path: path.to_owned(), position, message }
+}
+
+/// The message of the YAML reader without the place, which stands before it already.
+fn without_place(message: &str) -> String {
+    let end = message.find(" at line ").unwrap_or(message.len());
+    message.get(..end).unwrap_or(message).to_owned()
+}
+
+type Fault = (Vec<&'static str>, String);
+
+/// What a reader of YAML alone cannot see.
+fn fault(profile: &Profile) -> Option<Fault> {
+    let fault = |keys: &[&'static str], message: &str| Some((keys.to_vec(), message.to_owned()));
+    if profile.name.trim().is_empty() {
+        return fault(&["name"], "a DUT needs a name");
+    }
+    if profile.outside.dut.is_empty() {
+        return fault(&["outside", "dut"], "give at least one address");
+    }
+    if profile.outside.testers.is_empty() {
+        return fault(&["outside", "testers"], "give at least one address");
+    }
+    for dut in profile.outside.dut.iter().map(super::HostAddress::address) {
+        let taken = profile.outside.testers.iter().any(|range| range.len() == 1 && range.contains(dut));
+        if taken {
+            return fault(&["outside", "testers"], "this is the address of the DUT itself");
+        }
+    }
+    if let Some(inside) = &profile.inside
+        && (inside.dut.is_empty() || inside.hosts.is_empty())
+    {
+        return fault(&["inside"], "give at least one address of the DUT and one for hosts");
+    }
+    if profile.ike.proposals.is_empty() {
+        return fault(&["ike", "proposals"], "give at least one proposal, such as aes128-sha256-modp2048");
+    }
+    if profile.ike.versions.is_empty() || profile.ike.versions.iter().any(|version| !matches!(version, 1 | 2)) {
+        return fault(&["ike", "versions"], "the versions of IKE are 1 and 2");
+    }
+    if let Some(identities) = &profile.ike.identities {
+        for (key, identity) in [("dut", identities.dut.clone()), ("testers", identities.testers.replace("{n}", "1"))] {
+            if let Err(error) = identity.parse::<Identity>() {
+                return Some((vec!["ike", "identities", key], error.to_string()));
+            }
+        }
+    }
+    if let Some((hook, _)) = profile.control.iter().find(|(_, command)| command.is_empty()) {
+        return Some((vec!["control"], format!("the hook {hook} has no program")));
+    }
+    let guest = profile.start.as_ref().is_some_and(|start| start.guest.is_some());
+    profile.start.as_ref().and_then(start_fault).or_else(|| match (guest, &profile.outside.interface) {
+        (false, None) if !profile.built_in => fault(&["outside"], "the key \"interface\" is missing"),
+        (true, Some(_)) => fault(&["outside", "interface"], "a guest is joined directly and has no interface here"),
+        _ => None,
     })
+}
+
+fn start_fault(start: &Start) -> Option<Fault> {
+    let fault = |keys: &[&'static str], message: &str| Some((keys.to_vec(), message.to_owned()));
+    match (&start.guest, start.command.is_empty()) {
+        (None, true) => fault(&["start"], "give either guest or command"),
+        (Some(_), false) => fault(&["start"], "give either guest or command, not both"),
+        (None, false) if start.ready.is_none() => {
+            fault(&["start"], "give ready: what a line of the command's output contains once the DUT is ready")
+        }
+        (None, false) if !start.run.is_empty() => {
+            fault(&["start", "run"], "these commands run in a guest, and there is none")
+        }
+        (Some(guest), true) => [Some(&guest.outside), guest.inside.as_ref()]
+            .into_iter()
+            .flatten()
+            .find(|leg| !is_mac(&leg.mac))
+            .and_then(|leg| Some((vec!["start", "guest"], format!("{:?} is not a hardware address", leg.mac)))),
+        (None, false) => None,
+    }
+}
+
+fn is_mac(text: &str) -> bool {
+    let octets: Vec<&str> = text.split(':').collect();
+    octets.len() == 6 && octets.iter().all(|octet| octet.len() == 2 && u8::from_str_radix(octet, 16).is_ok())
+}
+
+/// The line where the innermost of the keys stands, as far as they can be followed.
+fn line_of(text: &str, keys: &[&str]) -> Option<u64> {
+    let mut found = None;
+    let mut lines = text.lines().zip(1u64..);
+    for key in keys {
+        let has_key = |line: &str| {
+            line.split(['{', ',', ' ', '\t']).any(|word| word.strip_suffix(':').is_some_and(|word| word == *key))
+        };
+        // A key in braces stands on the line of its parent.
+        if let Some(line) = found
+            && text.lines().nth(usize::try_from(line - 1).ok()?).is_some_and(has_key)
+        {
+            continue;
+        }
+        match lines.find(|(line, _)| has_key(line.split('#').next().unwrap_or_default())) {
+            Some((_, line)) => found = Some(line),
+            None => break,
+        }
+    }
+    found
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used, reason = "a test that fails here has failed")]
+    use super::super::{Encapsulation, Profile, Window};
+    use super::*;
+    use std::time::Duration;
+
+    const PLAIN: &str = "\
+name: edge-router
+outside: {interface: veth-out, dut: 10.66.0.1, testers: 10.66.0.16/28}
+inside:  {interface: veth-in,  dut: 10.77.0.1, hosts: 10.77.0.16/28}
+ike:
+  versions: [2]
+  proposals: [aes128-sha1-modp2048, aes128gcm16-prfsha256-ecp256]
+  psk: {text: open sesame}
+ipsec:
+  proposals: [aes128-sha1, aes128gcm16]
+  replay_window: 64
+  df_bit: copy
+timing: {answer_within: 1500ms}
+claims: [dpd, nat-t]
+control:
+  clear_sas: [\"ssh\", \"edge\", \"clear crypto sa\"]
+";
+
+    fn plain(from: &str, to: &str) -> Result<Profile, ProfileError> {
+        assert!(PLAIN.contains(from), "{from}");
+        read(&PLAIN.replace(from, to), Path::new("lab/edge.yaml"), false)
+    }
+
+    #[track_caller]
+    fn refused(from: &str, to: &str, line: u64, message: &str) {
+        let error = plain(from, to).unwrap_err();
+        assert_eq!(error.position.map(|(line, _)| line), Some(line), "{error}");
+        assert!(error.message.contains(message), "{error}");
+        let begin = format!("lab/edge.yaml:{line}:");
+        assert!(error.to_string().starts_with(&begin), "{error}");
+    }
+
+    #[test]
+    fn a_plain_profile_is_understood() {
+        let profile = plain("edge", "edge").unwrap();
+        assert_eq!(profile.outside.testers.first().unwrap().nth(1), "10.66.0.17".parse().ok());
+        assert_eq!(profile.testers(), 16);
+        assert_eq!(profile.ipsec.replay_window, Some(Window::Packets(64)));
+        assert_eq!(profile.timing.answer_within, Duration::from_millis(1500));
+        assert_eq!(profile.ike.psk.expose(), b"open sesame");
+        assert_eq!(profile.ike.proposals.len(), 2);
+        assert!(profile.ipsec.encapsulation.contains(&Encapsulation::Esp));
+        assert_eq!(profile.folder, Path::new("lab"));
+        assert!(!profile.is_self());
+    }
+
+    #[test]
+    fn needs_are_weighed() {
+        let profile = plain("edge", "edge").unwrap();
+        for met in ["inside", "claim.dpd", "control.clear_sas", "native-esp", "ikev2", "ipv4", "replay-window"] {
+            assert_eq!(profile.lacks(met), None, "{met}");
+        }
+        assert_eq!(profile.lacks("claim.esn").unwrap(), "profile edge-router does not claim esn");
+        assert_eq!(profile.lacks("control.initiate").unwrap(), "profile edge-router has no control hook initiate");
+        assert_eq!(profile.lacks("self").unwrap(), "only with the built-in peer");
+        for unmet in ["ikev1", "ipv6", "transport", "esn", "dpd", "nonsense"] {
+            assert!(profile.lacks(unmet).is_some(), "{unmet}");
+        }
+        for need in Profile::NEEDS {
+            assert_eq!(Profile::built_in().lacks(need).is_some(), matches!(need, "ikev1" | "ipv6"), "{need}");
+        }
+    }
+
+    #[test]
+    fn unknown_keys_are_refused_with_the_nearest_known_one() {
+        refused("replay_window", "replay_widnow", 10, "unknown key \"replay_widnow\": did you mean \"replay_window\"?");
+        refused("testers:", "tester:", 2, "did you mean \"testers\"?");
+        refused("claims:", "claim:", 13, "did you mean \"claims\"?");
+        refused("versions", "qqqqqqqqqqqq", 5, "known here are versions, identities, psk, proposals");
+    }
+
+    #[test]
+    fn wrong_values_are_refused_with_their_line() {
+        refused("1500ms", "1500", 12, "\"1500\" has no unit: write 1500s or 1500ms");
+        refused("1500ms", "3 parsecs", 12, "unknown unit \"parsecs\": use ms, s, min, h or d");
+        refused("1500ms", "soon", 12, "\"soon\" is not a time");
+        refused("10.66.0.16/28", "10.66.0.17/28", 2, "has host bits set: write 10.66.0.16/28");
+        refused("10.66.0.16/28", "10.66.0.16-10.66.0.2", 2, "the last address comes before the first");
+        refused("dut: 10.66.0.1", "dut: 10.66.0.1000", 2, "is not an address");
+        refused("testers: 10.66.0.16/28", "testers: 10.66.0.1", 2, "this is the address of the DUT itself");
+        refused("replay_window: 64", "replay_window: big", 10, "is not a window: write a number of packets, or off");
+        refused("replay_window: 64", "replay_window: 0", 10, "is not a window");
+        refused("df_bit: copy", "df_bit: keep", 11, "keep");
+        refused("aes128-sha1-modp2048", "aes128-sha1-modp2047", 6, "unknown algorithm `modp2047`, did you mean");
+        refused("versions: [2]", "versions: [3]", 5, "the versions of IKE are 1 and 2");
+        refused("interface: veth-out, ", "", 2, "the key \"interface\" is missing");
+        refused("[\"ssh\", \"edge\", \"clear crypto sa\"]", "[]", 14, "the hook clear_sas has no program");
+        refused("name: edge-router", "name: ''", 1, "a DUT needs a name");
+        refused("claims: [dpd, nat-t]", "start: {ready: x}", 13, "give either guest or command");
+        refused("claims: [dpd, nat-t]", "start: {command: [a]}", 13, "give ready");
+    }
+
+    #[test]
+    fn a_missing_key_and_a_broken_file_are_told_apart() {
+        let error = plain("name: edge-router\n", "").unwrap_err();
+        assert!(error.message.contains("the key \"name\" is missing"), "{error}");
+        assert!(plain("claims: [dpd", "claims: [dpd, [").is_err());
+        refused("claims: [dpd, nat-t]", "name: again", 13, "duplicate");
+        let error = Profile::load(Path::new("/nonexistent/x.yaml")).unwrap_err();
+        assert!(error.to_string().starts_with("/nonexistent/x.yaml: No such file"), "{error}");
+    }
+
+    #[test]
+    fn secrets_come_from_elsewhere_and_are_never_shown() {
+        refused("{text: open sesame}", "{env: COUNTERPEER_NO_SUCH}", 7, "COUNTERPEER_NO_SUCH is not set");
+        refused("{text: open sesame}", "{file: no-such-file}", 7, "the secret file lab/no-such-file");
+        refused("{text: open sesame}", "{text: ''}", 7, "is empty");
+        for bare in ["open sesame", "987654321", "-98765", "9876.5", "true", "[open sesame]"] {
+            let error = plain("{text: open sesame}", bare).unwrap_err();
+            assert_eq!(error.position.map(|(line, _)| line), Some(7), "{error}");
+            assert!(!error.message.contains("sesame") && !error.message.contains("9876"), "{error}");
+        }
+        refused("{text: open sesame}", "open sesame", 7, "write {env: NAME} or {file: PATH}");
+        refused("{text: open sesame}", "{txt: a}", 7, "did you mean \"text\"?");
+        let folder = tempfile::tempdir().unwrap();
+        std::fs::write(folder.path().join("psk"), "from a file\r\n").unwrap();
+        let text = PLAIN.replace("{text: open sesame}", "{file: psk}");
+        let profile = read(&text, &folder.path().join("profile.yaml"), false).unwrap();
+        assert_eq!(profile.ike.psk.expose(), b"from a file");
+        let shown = format!("{profile:?} {}", serde_json::to_string(&profile).unwrap());
+        assert!(!shown.contains("from a file"), "{shown}");
+        assert!(shown.contains("file psk"), "{shown}");
+    }
+
+    #[test]
+    fn a_window_can_be_off() {
+        assert_eq!(plain("replay_window: 64", "replay_window: off").unwrap().ipsec.replay_window, Some(Window::Off));
+    }
+
+    #[test]
+    fn the_built_in_profile_is_sound() {
+        let profile = Profile::built_in();
+        assert!(profile.is_self());
+        assert_eq!(profile.dut_outside(), "192.0.2.1".parse().ok());
+        assert_eq!(profile.lacks("claim.anything"), None);
+    }
+
+    #[test]
+    fn the_profiles_of_this_project_are_sound() {
+        for name in ["strongswan", "guest"] {
+            let path = Path::new(env!("CARGO_MANIFEST_DIR")).join(format!("../ci/profiles/{name}.yaml"));
+            let text = std::fs::read_to_string(&path).unwrap();
+            // Their secret is made when they are started.
+            let text = text.replace("{file: ../strongswan/psk}", "{text: x}");
+            let profile = read(&text, &path, false).unwrap();
+            assert_eq!(profile.name, name);
+            assert_eq!(profile.lacks("native-esp").is_some(), name == "strongswan");
+            assert_eq!(profile.lacks("control.initiate"), None);
+        }
+    }
 }

@@ -5,17 +5,15 @@ mod check;
 mod values;
 
 pub use check::ProfileError;
-pub use values::{AddressRange, OneOrMany, Secret, Window, parse_duration};
+pub use values::{AddressRange, HostAddress, OneOrMany, Secret, Window, Words, parse_duration};
 
 use ipnet::IpNet;
+use reference_peer::config::{EspProposal, IkeProposal};
 use serde::{Deserialize, Serialize};
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::IpAddr;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
-
-/// Name of the profile of the built-in peer.
-const SELF: &str = "self";
 
 /// A DUT.
 #[derive(Debug, Clone, Deserialize, Serialize)]
@@ -23,14 +21,14 @@ const SELF: &str = "self";
 pub struct Profile {
     /// Its name in reports.
     pub name: String,
-    /// How to start it; without this it is expected to run already.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub start: Option<Start>,
     /// The public side.
     pub outside: Outside,
     /// The protected side; a DUT with one leg has none.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub inside: Option<Inside>,
+    /// How to start it; without this it is expected to run already.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub start: Option<Start>,
     /// Key exchange.
     pub ike: Ike,
     /// Packet protection.
@@ -40,103 +38,111 @@ pub struct Profile {
     /// is among them.
     #[serde(default)]
     pub claims: BTreeSet<String>,
-    /// Hooks into the DUT by name, such as `initiate` or `clear_sas`: a command and its arguments, run in the guest if
-    /// the DUT is one.
+    /// How the DUT looks for dead peers.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub dpd: Option<Dpd>,
+    /// Hooks into the DUT by name, such as `initiate` or `clear_sas`: a program and its arguments, no shell. They run
+    /// in the folder of the profile, or in the guest. In the words, `{tester}` stands for the address of the
+    /// scenario's tester, `{n}` for its number and `{protected}` for its protected subnet.
     #[serde(default)]
     pub control: BTreeMap<String, Vec<String>>,
     /// How long to wait for what.
     #[serde(default)]
     pub timing: Timing,
+    /// Folder of the profile: where commands run and relative paths begin.
+    #[serde(skip)]
+    pub folder: PathBuf,
+    #[serde(skip)]
+    built_in: bool,
 }
 
 /// How the DUT is started. It is stopped when the run ends.
 #[derive(Debug, Clone, Deserialize, Serialize)]
-#[serde(rename_all = "lowercase")]
-pub enum Start {
+#[serde(deny_unknown_fields)]
+pub struct Start {
     /// A Linux kernel in a process of its own, joined by socket pairs.
-    Guest(Guest),
-    /// A command that runs until it is told to stop (SIGTERM).
-    Command(Command),
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub guest: Option<Guest>,
+    /// Commands that are run in the guest, in this order after boot; each must end with 0.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub run: Vec<Vec<String>>,
+    /// A command that stays in the foreground, in a process group of its own, until it is told to stop (SIGTERM).
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub command: Vec<String>,
+    /// The command is ready when a line of its output contains this.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub ready: Option<String>,
+    /// How long it may take until it is ready.
+    #[serde(default = "default_ready_within", with = "values::duration")]
+    pub ready_within: Duration,
+    /// How long it may take to stop.
+    #[serde(default = "default_stop_within", with = "values::duration")]
+    pub stop_within: Duration,
 }
 
 /// A Linux guest kernel as DUT.
 #[derive(Debug, Clone, Deserialize, Serialize)]
 #[serde(deny_unknown_fields)]
 pub struct Guest {
-    /// The User-mode Linux binary.
-    pub kernel: PathBuf,
-    /// Root tree of the guest, shared read-only.
-    pub root: PathBuf,
+    /// Folder with the kernel and the root trees; if left out `$COUNTERPEER_GUEST_DIR`, else
+    /// `~/.cache/counterpeer/guest`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub directory: Option<PathBuf>,
+    /// Root tree, a name within that folder.
+    pub tree: String,
     /// Memory, as the kernel takes it.
     #[serde(default = "default_memory")]
     pub memory: String,
-    /// First process of the guest.
-    #[serde(default = "default_init")]
-    pub init: String,
-    /// Further arguments for the kernel's command line.
-    #[serde(default)]
-    pub args: Vec<String>,
-    /// Host files to put into the guest: path in the guest to path on the host.
+    /// The guest's end of the public side.
+    pub outside: GuestLeg,
+    /// The guest's end of the protected side.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub inside: Option<GuestLeg>,
+    /// Files that are copied into it after boot: path in the guest to path here.
     #[serde(default)]
     pub files: BTreeMap<String, PathBuf>,
-    /// Shell commands run in the guest once it is up, in this order; each must end in 0.
-    #[serde(default)]
-    pub setup: Vec<String>,
-    /// How long it may take until it is up and set up.
-    #[serde(default = "default_start_within", with = "values::duration")]
-    pub within: Duration,
 }
 
-/// A command as DUT.
+/// One network interface of a guest.
 #[derive(Debug, Clone, Deserialize, Serialize)]
 #[serde(deny_unknown_fields)]
-pub struct Command {
-    /// Program and arguments.
-    pub run: Vec<String>,
-    /// Program and arguments that end in 0 once the DUT is ready; asked again until they do.
-    #[serde(default)]
-    pub ready: Vec<String>,
-    /// How long it may take until it is ready.
-    #[serde(default = "default_start_within", with = "values::duration")]
-    pub within: Duration,
+pub struct GuestLeg {
+    /// Its hardware address.
+    pub mac: String,
+    /// Its addresses.
+    pub addresses: OneOrMany<HostAddress>,
 }
 
 /// The public side of the DUT.
 #[derive(Debug, Clone, Deserialize, Serialize)]
 #[serde(deny_unknown_fields)]
 pub struct Outside {
-    /// Interface of this machine that leads there; not for a guest or the built-in peer.
+    /// Network namespace of the interface; if left out that of Counterpeer itself.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub namespace: Option<String>,
+    /// Interface that leads there; not for a guest or the built-in peer.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub interface: Option<String>,
-    /// Network namespace of that interface.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub netns: Option<String>,
     /// Addresses of the DUT.
-    pub dut: OneOrMany<IpAddr>,
-    /// Addresses that testers may take: they must be free.
+    pub dut: OneOrMany<HostAddress>,
+    /// Addresses that testers may take: they must be free. Tester number n has the n-th one.
     pub testers: OneOrMany<AddressRange>,
-    /// Networks that testers protect; their hosts take addresses from it.
-    #[serde(default)]
-    pub networks: OneOrMany<IpNet>,
 }
 
 /// The protected side of the DUT.
 #[derive(Debug, Clone, Deserialize, Serialize)]
 #[serde(deny_unknown_fields)]
 pub struct Inside {
-    /// Interface of this machine that leads there.
+    /// Network namespace of the interface.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub namespace: Option<String>,
+    /// Interface that leads there.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub interface: Option<String>,
-    /// Network namespace of that interface.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub netns: Option<String>,
     /// Addresses of the DUT.
-    pub dut: OneOrMany<IpAddr>,
+    pub dut: OneOrMany<HostAddress>,
     /// Addresses that hosts behind the DUT may take: they must be free.
     pub hosts: OneOrMany<AddressRange>,
-    /// Networks that the DUT protects.
-    #[serde(default)]
-    pub networks: OneOrMany<IpNet>,
 }
 
 /// Key exchange.
@@ -145,71 +151,91 @@ pub struct Inside {
 pub struct Ike {
     /// Versions of IKE that the DUT speaks.
     #[serde(default = "default_versions")]
-    pub versions: Vec<u8>,
-    /// Proposals that the DUT takes, such as `aes128-sha1-modp2048`, best first.
-    pub proposals: Vec<String>,
+    pub versions: BTreeSet<u8>,
+    /// Who the two ends are; their addresses if not given.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub identities: Option<Identities>,
     /// Pre-shared key.
     pub psk: Secret,
-    /// Identity of the DUT: an address, a name or `user@name`; its address if not given.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub dut_id: Option<String>,
-    /// Identity of the tester; its address if not given.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub tester_id: Option<String>,
+    /// Proposals that the DUT takes, such as `aes128-sha1-modp2048`, best first.
+    pub proposals: Words<IkeProposal>,
+}
+
+/// Identities in IKE.
+#[derive(Debug, Clone, Deserialize, Serialize)]
+#[serde(deny_unknown_fields)]
+pub struct Identities {
+    /// The DUT's.
+    pub dut: String,
+    /// That of a tester; `{n}` stands for its number.
+    pub testers: String,
 }
 
 /// Packet protection.
 #[derive(Debug, Clone, Deserialize, Serialize)]
-#[serde(deny_unknown_fields)]
+#[serde(deny_unknown_fields, default)]
 pub struct Ipsec {
-    /// Proposals that the DUT takes, such as `aes128gcm16`, best first.
-    #[serde(default)]
-    pub proposals: Vec<String>,
-    /// Modes that the DUT takes.
-    #[serde(default = "default_modes")]
-    pub modes: Vec<Mode>,
     /// How ESP travels.
-    #[serde(default)]
-    pub encapsulation: Encapsulation,
+    pub encapsulation: BTreeSet<Encapsulation>,
+    /// Modes that the DUT takes.
+    pub modes: BTreeSet<Mode>,
+    /// Proposals that the DUT takes, such as `aes128gcm16`, best first.
+    pub proposals: Words<EspProposal>,
+    /// Are extended sequence numbers taken?
+    pub esn: bool,
     /// Size of the replay window that the DUT is configured with, packets; `off` for none.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub replay_window: Option<Window>,
     /// What the DUT does with the DF bit.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub df_bit: Option<DfBit>,
+    /// Networks that the two ends protect.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub protected: Option<Protected>,
 }
 
 impl Default for Ipsec {
     fn default() -> Self {
         Self {
-            proposals: Vec::new(),
-            modes: default_modes(),
-            encapsulation: Encapsulation::default(),
+            encapsulation: [Encapsulation::Esp, Encapsulation::Udp].into(),
+            modes: [Mode::Tunnel].into(),
+            proposals: Words::default(),
+            esn: false,
             replay_window: None,
             df_bit: None,
+            protected: None,
         }
     }
 }
 
+/// Networks that the two ends protect.
+#[derive(Debug, Clone, Deserialize, Serialize)]
+#[serde(deny_unknown_fields)]
+pub struct Protected {
+    /// Behind the DUT.
+    pub dut: IpNet,
+    /// Behind the testers: tester number n has the n-th /24 (IPv6: /64) of it.
+    pub testers: IpNet,
+}
+
+/// How ESP travels between tester and DUT.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Deserialize, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Encapsulation {
+    /// As IP protocol 50.
+    Esp,
+    /// In UDP port 4500.
+    Udp,
+}
+
 /// IPsec mode.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize, Serialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Deserialize, Serialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Mode {
     /// The whole inner packet is protected.
     Tunnel,
     /// The payload of the packet is protected.
     Transport,
-}
-
-/// How ESP travels between tester and DUT.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Deserialize, Serialize)]
-#[serde(rename_all = "lowercase")]
-pub enum Encapsulation {
-    /// As IP protocol 50, in UDP when a NAT is found.
-    #[default]
-    Native,
-    /// Always in UDP 4500.
-    Udp,
 }
 
 /// What becomes of the DF bit of the outer header.
@@ -222,6 +248,18 @@ pub enum DfBit {
     Set,
     /// Clear.
     Clear,
+}
+
+/// How the DUT looks for dead peers.
+#[derive(Debug, Clone, Deserialize, Serialize)]
+#[serde(deny_unknown_fields)]
+pub struct Dpd {
+    /// Silence after which it asks.
+    #[serde(with = "values::duration")]
+    pub delay: Duration,
+    /// Time from its first question to giving the peer up.
+    #[serde(with = "values::duration")]
+    pub gives_up_after: Duration,
 }
 
 /// How long to wait for what.
@@ -237,9 +275,6 @@ pub struct Timing {
     /// The DUT's first retransmission of a request comes within this time.
     #[serde(with = "values::duration")]
     pub retransmit_within: Duration,
-    /// The DUT gives an unanswered peer up within this time.
-    #[serde(with = "values::duration")]
-    pub give_up_within: Duration,
 }
 
 impl Default for Timing {
@@ -248,7 +283,6 @@ impl Default for Timing {
             answer_within: Duration::from_secs(2),
             silence: Duration::from_millis(500),
             retransmit_within: Duration::from_secs(15),
-            give_up_within: Duration::from_secs(300),
         }
     }
 }
@@ -256,10 +290,8 @@ impl Default for Timing {
 impl Profile {
     /// The profile of the built-in peer, which claims everything.
     pub fn built_in() -> Self {
-        let mut profile = check::read(include_str!("self.yaml"), Path::new("self.yaml"))
-            .expect("a unit test reads the built-in profile");
-        profile.name = SELF.to_owned();
-        profile
+        check::read(include_str!("self.yaml"), Path::new("self.yaml"), true)
+            .expect("a unit test reads the built-in profile")
     }
 
     /// Reads a profile from a file and checks it.
@@ -268,56 +300,88 @@ impl Profile {
     /// Where the fault is and what to do about it.
     pub fn load(path: &Path) -> Result<Self, ProfileError> {
         let text = std::fs::read_to_string(path).map_err(|error| ProfileError::unreadable(path, &error))?;
-        check::read(&text, path)
+        check::read(&text, path, false)
     }
 
     /// Is the DUT the built-in peer?
     pub fn is_self(&self) -> bool {
-        self.name == SELF
+        self.built_in
+    }
+
+    /// The first IPv4 address of the DUT outside, else its first address.
+    pub fn dut_outside(&self) -> Option<IpAddr> {
+        preferred(&self.outside.dut)
+    }
+
+    /// The same inside.
+    pub fn dut_inside(&self) -> Option<IpAddr> {
+        self.inside.as_ref().and_then(|inside| preferred(&inside.dut))
+    }
+
+    /// How many testers can be at work at once.
+    pub fn testers(&self) -> usize {
+        self.outside.testers.iter().map(AddressRange::len).fold(0, usize::saturating_add)
     }
 
     /// Why a scenario with the tag `needs:<need>` does not apply to this DUT; `None` if it does.
     pub fn lacks(&self, need: &str) -> Option<String> {
+        let name = &self.name;
         if let Some(claim) = need.strip_prefix("claim.") {
             let claims = self.is_self() || self.claims.contains(claim);
-            return (!claims).then(|| format!("profile {} does not claim {claim}", self.name));
+            return (!claims).then(|| format!("profile {name} does not claim {claim}"));
         }
         if let Some(hook) = need.strip_prefix("control.") {
             // The built-in peer is controlled directly.
             let has = self.is_self() || self.control.contains_key(hook);
-            return (!has).then(|| format!("profile {} has no control hook {hook}", self.name));
+            return (!has).then(|| format!("profile {name} has no control hook {hook}"));
         }
-        let has = match need {
-            "inside" => self.inside.is_some(),
-            "native-esp" => self.ipsec.encapsulation == Encapsulation::Native,
-            "transport" => self.ipsec.modes.contains(&Mode::Transport),
-            "tunnel" => self.ipsec.modes.contains(&Mode::Tunnel),
-            "virtual-time" | "self" => self.is_self(),
-            "replay-window" => matches!(self.ipsec.replay_window, Some(Window::Packets(_))),
-            "ipv4" => self.outside.dut.iter().any(IpAddr::is_ipv4),
-            "ipv6" => self.outside.dut.iter().any(IpAddr::is_ipv6),
-            "ikev1" => self.ike.versions.contains(&1),
-            "ikev2" => self.ike.versions.contains(&2),
-            _ => return Some(format!("profile {} does not have {need}", self.name)),
+        let (has, otherwise) = match need {
+            "inside" => (self.inside.is_some(), format!("profile {name} has no inside leg")),
+            "native-esp" => (
+                self.ipsec.encapsulation.contains(&Encapsulation::Esp),
+                format!("profile {name} sends ESP in UDP only"),
+            ),
+            "udp-encap" => (
+                self.ipsec.encapsulation.contains(&Encapsulation::Udp),
+                format!("profile {name} does not send ESP in UDP"),
+            ),
+            "self" => (self.is_self(), "only with the built-in peer".to_owned()),
+            "replay-window" => (
+                matches!(self.ipsec.replay_window, Some(Window::Packets(_))),
+                format!("profile {name} names no replay window"),
+            ),
+            "dpd" => (
+                self.is_self() || self.dpd.is_some(),
+                format!("profile {name} does not say how it looks for dead peers"),
+            ),
+            _ => {
+                let has = match need {
+                    "transport" => self.ipsec.modes.contains(&Mode::Transport),
+                    "tunnel" => self.ipsec.modes.contains(&Mode::Tunnel),
+                    "esn" => self.ipsec.esn,
+                    "ipv4" => self.outside.dut.iter().any(|dut| dut.address().is_ipv4()),
+                    "ipv6" => self.outside.dut.iter().any(|dut| dut.address().is_ipv6()),
+                    "ikev1" => self.ike.versions.contains(&1),
+                    "ikev2" => self.ike.versions.contains(&2),
+                    _ => false,
+                };
+                (has, format!("profile {name} does not support {need}"))
+            }
         };
-        (!has).then(|| match need {
-            "inside" => format!("profile {} has no inside leg", self.name),
-            "native-esp" => format!("profile {} sends ESP in UDP only", self.name),
-            "virtual-time" | "self" => "only with the built-in peer".to_owned(),
-            "replay-window" => format!("profile {} names no replay window", self.name),
-            _ => format!("profile {} does not support {need}", self.name),
-        })
+        (!has).then_some(otherwise)
     }
 
     /// The needs that are not of the forms `claim.X` and `control.X`.
-    pub const NEEDS: [&str; 11] = [
+    pub const NEEDS: [&str; 13] = [
         "inside",
         "native-esp",
-        "transport",
-        "tunnel",
-        "virtual-time",
+        "udp-encap",
         "self",
         "replay-window",
+        "dpd",
+        "transport",
+        "tunnel",
+        "esn",
         "ipv4",
         "ipv6",
         "ikev1",
@@ -325,22 +389,23 @@ impl Profile {
     ];
 }
 
+fn preferred(addresses: &[HostAddress]) -> Option<IpAddr> {
+    let mut all = addresses.iter().map(HostAddress::address);
+    all.clone().find(IpAddr::is_ipv4).or_else(|| all.next())
+}
+
 fn default_memory() -> String {
     "96M".to_owned()
 }
 
-fn default_init() -> String {
-    "/sbin/dut-init".to_owned()
-}
-
-fn default_start_within() -> Duration {
+fn default_ready_within() -> Duration {
     Duration::from_secs(60)
 }
 
-fn default_versions() -> Vec<u8> {
-    vec![2]
+fn default_stop_within() -> Duration {
+    Duration::from_secs(10)
 }
 
-fn default_modes() -> Vec<Mode> {
-    vec![Mode::Tunnel]
+fn default_versions() -> BTreeSet<u8> {
+    [2].into()
 }

@@ -3,6 +3,7 @@
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use std::fmt;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
+use std::path::{Path, PathBuf};
 use std::str::FromStr;
 use std::time::Duration;
 
@@ -149,6 +150,102 @@ impl Serialize for AddressRange {
     }
 }
 
+/// The address of a host with the length of its network's prefix: `10.66.0.1/16`, or the address alone.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct HostAddress(ipnet::IpNet);
+
+impl HostAddress {
+    /// The address.
+    pub fn address(&self) -> IpAddr {
+        self.0.addr()
+    }
+
+    /// Length of the prefix, bits; all of them when none was given.
+    pub fn prefix_len(&self) -> u8 {
+        self.0.prefix_len()
+    }
+
+    /// The network that the address belongs to.
+    pub fn network(&self) -> ipnet::IpNet {
+        self.0.trunc()
+    }
+}
+
+impl FromStr for HostAddress {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        let network = match text.contains('/') {
+            true => text.parse().ok(),
+            false => text.parse::<IpAddr>().ok().map(ipnet::IpNet::from),
+        };
+        network.map(Self).ok_or_else(|| format!("{text:?} is not an address such as 10.66.0.1 or 10.66.0.1/16"))
+    }
+}
+
+impl fmt::Display for HostAddress {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if self.0.prefix_len() == self.0.max_prefix_len() {
+            write!(f, "{}", self.0.addr())
+        } else {
+            write!(f, "{}", self.0)
+        }
+    }
+}
+
+impl<'de> Deserialize<'de> for HostAddress {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        String::deserialize(deserializer)?.parse().map_err(serde::de::Error::custom)
+    }
+}
+
+impl Serialize for HostAddress {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_str(self)
+    }
+}
+
+/// A list of values that are written as words, such as proposals.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Words<T>(pub Vec<T>);
+
+impl<T> Default for Words<T> {
+    fn default() -> Self {
+        Self(Vec::new())
+    }
+}
+
+impl<T> std::ops::Deref for Words<T> {
+    type Target = [T];
+    fn deref(&self) -> &[T] {
+        &self.0
+    }
+}
+
+impl<'de, T: FromStr> Deserialize<'de> for Words<T>
+where
+    T::Err: fmt::Display,
+{
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct Word<T>(T);
+        impl<'de, T: FromStr> Deserialize<'de> for Word<T>
+        where
+            T::Err: fmt::Display,
+        {
+            fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+                String::deserialize(deserializer)?.parse().map(Self).map_err(serde::de::Error::custom)
+            }
+        }
+        Ok(Self(Vec::<Word<T>>::deserialize(deserializer)?.into_iter().map(|word| word.0).collect()))
+    }
+}
+
+impl<T: fmt::Display> Serialize for Words<T> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_seq(self.0.iter().map(ToString::to_string))
+    }
+}
+
 /// One value, or a list of them.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 #[serde(transparent)]
@@ -237,64 +334,131 @@ impl Serialize for Window {
 
 /// A secret, taken from the environment or a file when the profile is read. It is never printed.
 #[derive(Clone, PartialEq, Eq)]
-pub struct Secret(Vec<u8>);
+pub struct Secret {
+    octets: Vec<u8>,
+    source: Source,
+    /// Where it is written: line and column.
+    position: (u64, u64),
+}
+
+/// Where a secret is taken from.
+#[derive(Clone, PartialEq, Eq)]
+enum Source {
+    Env(String),
+    File(PathBuf),
+    Text(String),
+}
 
 impl Secret {
-    /// A secret that is known already.
-    pub fn new(octets: impl Into<Vec<u8>>) -> Self {
-        Self(octets.into())
-    }
-
     /// The octets.
     pub fn expose(&self) -> &[u8] {
-        &self.0
+        &self.octets
     }
-}
 
-impl fmt::Debug for Secret {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("(secret)")
-    }
-}
-
-impl Serialize for Secret {
-    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        serializer.serialize_str("(secret)")
-    }
-}
-
-impl<'de> Deserialize<'de> for Secret {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        #[derive(Deserialize)]
-        #[serde(rename_all = "lowercase")]
-        enum From {
-            Env(String),
-            File(std::path::PathBuf),
-            Text(String),
+    /// Where it is taken from, in words.
+    pub fn origin(&self) -> String {
+        match &self.source {
+            Source::Env(variable) => format!("environment variable {variable}"),
+            Source::File(path) => format!("file {}", path.display()),
+            Source::Text(_) => "the profile itself".to_owned(),
         }
-        use serde::de::Error;
-        let octets = match From::deserialize(deserializer)? {
-            From::Env(variable) => {
-                std::env::var_os(&variable).map(std::ffi::OsString::into_encoded_bytes).ok_or_else(|| {
-                    D::Error::custom(format!(
-                        "the environment variable {variable} is not set: export it with the secret"
-                    ))
-                })?
-            }
-            From::File(path) => {
-                let mut octets = std::fs::read(&path)
-                    .map_err(|error| D::Error::custom(format!("the secret file {}: {error}", path.display())))?;
-                // An editor's last line end is no part of the secret.
+    }
+
+    pub(super) fn position(&self) -> (u64, u64) {
+        self.position
+    }
+
+    /// Fetches the secret; relative paths begin at `folder`.
+    pub(super) fn resolve(&mut self, folder: &Path) -> Result<(), String> {
+        self.octets = match &self.source {
+            Source::Env(variable) => std::env::var_os(variable)
+                .map(std::ffi::OsString::into_encoded_bytes)
+                .ok_or_else(|| format!("the environment variable {variable} is not set: export it with the secret"))?,
+            Source::File(path) => {
+                let path = folder.join(path);
+                let mut octets =
+                    std::fs::read(&path).map_err(|error| format!("the secret file {}: {error}", path.display()))?;
+                // The line end that an editor puts there is no part of the secret.
                 while octets.last().is_some_and(|octet| matches!(octet, b'\n' | b'\r')) {
                     octets.pop();
                 }
                 octets
             }
-            From::Text(text) => text.into_bytes(),
+            Source::Text(text) => text.clone().into_bytes(),
         };
-        if octets.is_empty() {
-            return Err(D::Error::custom("the secret is empty"));
+        if self.octets.is_empty() { Err(format!("the secret in {} is empty", self.origin())) } else { Ok(()) }
+    }
+}
+
+impl fmt::Debug for Secret {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Secret(from {})", self.origin())
+    }
+}
+
+impl Serialize for Secret {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_str(&format_args!("(secret, from {})", self.origin()))
+    }
+}
+
+impl<'de> Deserialize<'de> for Secret {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let source = serde_yaml::Spanned::<Source>::deserialize(deserializer)?;
+        let position = (source.referenced.line(), source.referenced.column());
+        Ok(Self { octets: Vec::new(), source: source.value, position })
+    }
+}
+
+// By hand, so that no message quotes a secret that was written where its source should stand.
+impl<'de> Deserialize<'de> for Source {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct Visitor;
+
+        impl<'de> serde::de::Visitor<'de> for Visitor {
+            type Value = Source;
+
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("{env: NAME} or {file: PATH}")
+            }
+
+            fn visit_map<A: serde::de::MapAccess<'de>>(self, mut map: A) -> Result<Source, A::Error> {
+                use serde::de::Error;
+                let key: Option<String> = map.next_key()?;
+                let source = match key.as_deref() {
+                    Some("env") => Source::Env(map.next_value()?),
+                    Some("file") => Source::File(map.next_value()?),
+                    Some("text") => Source::Text(map.next_value()?),
+                    Some(other) => return Err(A::Error::unknown_field(other, &["env", "file", "text"])),
+                    None => return Err(A::Error::custom("write {env: NAME} or {file: PATH}")),
+                };
+                match map.next_key::<String>()? {
+                    None => Ok(source),
+                    Some(_) => Err(A::Error::custom("a secret has one source: env, file or text")),
+                }
+            }
+
+            fn visit_str<E: serde::de::Error>(self, _: &str) -> Result<Source, E> {
+                Err(E::custom("a secret does not stand here itself: write {env: NAME} or {file: PATH}"))
+            }
+
+            fn visit_i64<E: serde::de::Error>(self, _: i64) -> Result<Source, E> {
+                self.visit_str("")
+            }
+
+            fn visit_u64<E: serde::de::Error>(self, _: u64) -> Result<Source, E> {
+                self.visit_str("")
+            }
+
+            fn visit_f64<E: serde::de::Error>(self, _: f64) -> Result<Source, E> {
+                self.visit_str("")
+            }
+
+            fn visit_bool<E: serde::de::Error>(self, _: bool) -> Result<Source, E> {
+                self.visit_str("")
+            }
         }
-        Ok(Self(octets))
+
+        deserializer.deserialize_any(Visitor)
     }
 }
