@@ -9,6 +9,8 @@ pub mod config;
 pub mod deviation;
 pub mod hands;
 pub mod ike;
+pub mod ipsec;
+pub mod sim;
 mod time;
 
 pub use time::Instant;

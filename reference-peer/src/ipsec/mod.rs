@@ -1,0 +1,25 @@
+//! The IPsec data plane: selectors and policies, SAs, the ESP and AH transforms, replay windows (RFC 4301, 4302, 4303).
+//!
+//! ```text
+//! inside                                                                   outside
+//!   packet -> Spd::outbound -> OutboundSa::protect -> [hands] -> outer IP packet ->
+//!   packet <- selectors <- decapsulate <- InboundSa::open <- Sad::receive <- outer IP packet
+//! ```
+//!
+//! Knows no sockets and no IKE: keys and selectors are handed in as [`SaParameters`](sa::SaParameters).
+
+mod authentication;
+pub mod drops;
+pub mod flow;
+pub mod header;
+pub mod inbound;
+pub mod outbound;
+pub mod replay;
+pub mod sa;
+pub mod sad;
+pub mod selector;
+pub mod sequence;
+pub mod spd;
+mod transform;
+mod transport;
+mod tunnel;

@@ -1,0 +1,283 @@
+//! The ESP transform with its keys: encryption, ICV, and where the octets stand (RFC 4303 section 2).
+//!
+//! ```text
+//!  0        4         8       8+IV                                       len-ICV    len
+//!  +--------+---------+--------+---------+-----+---------+-----+--------+----------+
+//!  |  SPI   | Seq low |   IV   | payload | TFC | padding | len | next h.|   ICV    |
+//!  +--------+---------+--------+---------+-----+---------+-----+--------+----------+
+//!                              |<------------- encrypted -------------->|
+//!  |<-------------------- authenticated, (Seq high) after ------------->|
+//! ```
+
+use std::ops::Deref;
+use std::sync::Arc;
+
+use crypto::{Cipher, CipherError, Encryption, Integrity, IntegrityKey};
+
+use super::drops::DropReason;
+use super::sa::{SaError, SaParameters};
+use super::sequence::Numbering;
+use crate::deviation::{Deviation, DeviationSet};
+
+/// Octets of SPI and sequence number.
+pub(crate) const ESP_HEADER: usize = 8;
+/// Octets of pad length and next header.
+pub(crate) const TRAILER: usize = 2;
+
+/// Padding as RFC 4303 section 2.4 wants it, at its longest.
+pub(crate) const PADDING: [u8; 255] = {
+    let mut padding = [0; 255];
+    let mut at = 0;
+    while at < padding.len() {
+        padding[at] = at as u8 + 1;
+        at += 1;
+    }
+    padding
+};
+
+/// A cipher and an integrity algorithm with their keys.
+#[derive(Debug, Clone)]
+pub(crate) struct Transform {
+    cipher: Cipher,
+    integrity: IntegrityKey,
+    extended: bool,
+    deviations: Arc<DeviationSet>,
+    pub(crate) iv_len: usize,
+    pub(crate) icv_len: usize,
+    /// The encrypted part is a multiple of this.
+    pub(crate) block: usize,
+}
+
+impl Transform {
+    pub(crate) fn new(parameters: &SaParameters) -> Result<Self, SaError> {
+        let SaParameters { encryption, integrity, deviations, .. } = parameters;
+        let aead = encryption.is_aead();
+        if aead && integrity.icv_len() > 0 {
+            return Err(SaError::TwoIntegrityServices(*encryption));
+        }
+        let mut key = parameters.encryption_key.clone();
+        let salt = encryption.salt_len().min(key.len());
+        if deviations.has(Deviation::SaltBeforeKey) {
+            key.rotate_left(salt);
+        }
+        if deviations.has(Deviation::ReversedChaChaSalt) && *encryption == Encryption::ChaCha20Poly1305 {
+            let at = key.len() - salt;
+            key[at..].reverse();
+        }
+        let cuts_sha2 = deviations.has(Deviation::CutsSha256To96) && *integrity == Integrity::HmacSha256_128;
+        let reserves_iv = deviations.has(Deviation::ReservesIvForNull) && *encryption == Encryption::Null;
+        Ok(Self {
+            cipher: Cipher::new(*encryption, &key)?,
+            integrity: IntegrityKey::new(*integrity, &parameters.integrity_key)?,
+            extended: parameters.numbering == Numbering::Extended,
+            deviations: Arc::clone(deviations),
+            iv_len: if reserves_iv { 8 } else { encryption.iv_len() },
+            icv_len: match aead {
+                true => encryption.icv_len(),
+                false if cuts_sha2 => 12,
+                false => integrity.icv_len(),
+            },
+            block: encryption.block_len().max(4),
+        })
+    }
+
+    /// Octets that come before the payload.
+    pub(crate) fn head(&self) -> usize {
+        ESP_HEADER + self.iv_len
+    }
+
+    /// Is the initialisation vector to be unpredictable, not merely unique?
+    pub(crate) fn wants_random_iv(&self) -> bool {
+        self.cipher.algorithm().block_len() > 1
+    }
+
+    /// Padding that aligns so much payload.
+    pub(crate) fn pad_len(&self, payload: usize) -> usize {
+        let minimal = |block| (payload + TRAILER).next_multiple_of(block) - payload - TRAILER;
+        if self.cipher.algorithm().block_len() > 1 {
+            minimal(self.block)
+        } else if self.deviations.has(Deviation::LeavesStreamCiphersUnaligned) {
+            0
+        } else if self.deviations.has(Deviation::PadsStreamCiphersTo16) {
+            minimal(16)
+        } else {
+            minimal(self.block)
+        }
+    }
+
+    /// Octets of the packet for so much payload (with TFC padding) and the least padding.
+    pub(crate) fn packet_len(&self, payload: usize) -> usize {
+        self.head() + payload + self.pad_len(payload) + TRAILER + self.icv_len
+    }
+
+    /// Encrypts and authenticates a packet that is laid out in the clear with room for the ICV. `sequence` is the
+    /// whole number, of which the packet holds the low half.
+    pub(crate) fn seal(&self, sequence: u64, packet: &mut [u8]) -> Result<(), CipherError> {
+        let (body, icv) = split_end(packet, self.icv_len).ok_or(CipherError::TooLong)?;
+        let (header, iv, data) = split_body(body, self.iv_len).ok_or(CipherError::TooLong)?;
+        if self.cipher.algorithm().is_aead() {
+            let aad = self.aad(header, sequence);
+            return self.cipher.seal(iv, &aad, data, icv);
+        }
+        self.crypt(iv, data, Cipher::encrypt)?;
+        self.integrity.sign(&self.signed(header, iv, data, &high(sequence)), icv);
+        Ok(())
+    }
+
+    /// Verifies and decrypts in place. The decrypted part begins at [`head`](Self::head). What is in the packet after
+    /// an error is of no use.
+    pub(crate) fn open(&self, sequence: u64, packet: &mut [u8]) -> Result<(), DropReason> {
+        let (body, icv) = split_end(packet, self.icv_len).ok_or(DropReason::TooShort)?;
+        let (header, iv, data) = split_body(body, self.iv_len).ok_or(DropReason::TooShort)?;
+        if self.cipher.algorithm().is_aead() {
+            let aad = self.aad(header, sequence);
+            return match self.icv_octets_compared(icv.len()) {
+                all if all == icv.len() => self.cipher.open(iv, &aad, data, icv),
+                some => self.open_carelessly(iv, &aad, data, icv, some),
+            }
+            .map_err(|_| DropReason::BadIcv);
+        }
+        let signed = self.signed(header, iv, data, &high(sequence));
+        let good = if icv.len() == self.integrity.algorithm().icv_len()
+            && self.icv_octets_compared(icv.len()) == icv.len()
+        {
+            self.integrity.verify(&signed, icv)
+        } else {
+            let mut right = vec![0; icv.len()];
+            self.integrity.sign(&signed, &mut right);
+            let compared = self.icv_octets_compared(icv.len());
+            right.iter().zip(icv.iter()).take(compared).all(|(a, b)| a == b)
+        };
+        if !good {
+            return Err(DropReason::BadIcv);
+        }
+        self.crypt(iv, data, Cipher::decrypt).map_err(|_| DropReason::Misaligned)
+    }
+
+    /// The ICV of the integrity algorithm alone, for AH.
+    pub(crate) fn icv(&self, sequence: u64, parts: &[&[u8]; 3]) -> Vec<u8> {
+        let mut icv = vec![0; self.icv_len];
+        let [a, b, c] = *parts;
+        self.integrity.sign(&[a, b, c, self.high(&high(sequence))], &mut icv);
+        icv
+    }
+
+    /// Is this the ICV of the integrity algorithm alone? For AH.
+    pub(crate) fn icv_fits(&self, sequence: u64, parts: &[&[u8]; 3], icv: &[u8]) -> bool {
+        let [a, b, c] = *parts;
+        self.integrity.verify(&[a, b, c, self.high(&high(sequence))], icv)
+    }
+
+    /// The high half where it counts.
+    fn high<'a>(&self, high: &'a [u8]) -> &'a [u8] {
+        if self.extended { high } else { &[] }
+    }
+
+    /// Applies a mode that only encrypts. What does not fill a block stays as it is: an honest packet has none of
+    /// that, but a draft may be misaligned on purpose.
+    fn crypt(
+        &self,
+        iv: &[u8],
+        data: &mut [u8],
+        apply: impl FnOnce(&Cipher, &[u8], &mut [u8]) -> Result<(), CipherError>,
+    ) -> Result<(), CipherError> {
+        let algorithm = self.cipher.algorithm();
+        let whole = data.len() - data.len() % algorithm.block_len();
+        let iv = if algorithm.iv_len() == 0 { &[] } else { iv };
+        apply(&self.cipher, iv, data.get_mut(..whole).unwrap_or_default())
+    }
+
+    /// What a separate integrity algorithm runs over (RFC 4303 sections 2.8 and 3.3.2.1).
+    fn signed<'a>(&self, header: &'a [u8], iv: &'a [u8], data: &'a [u8], high: &'a [u8]) -> [&'a [u8]; 5] {
+        let iv = if self.deviations.has(Deviation::LeavesIvOutOfIcv) { &[] } else { iv };
+        let (before, after): (&[u8], _) = match self.extended {
+            true if self.deviations.has(Deviation::MisplacesEsnHighHalf) => (high, &[][..]),
+            true => (&[], high),
+            false if self.deviations.has(Deviation::AuthenticatesHighHalfAlways) => (&[], &[0; 4]),
+            false => (&[], &[]),
+        };
+        [before, header, iv, data, after]
+    }
+
+    /// The additional authenticated data of a combined mode (RFC 4106 section 5).
+    fn aad(&self, header: &[u8], sequence: u64) -> Aad {
+        let (spi, low) = header.split_at_checked(4).unwrap_or_default();
+        let mut aad = Aad::default();
+        aad.push(spi);
+        if self.extended && !self.deviations.has(Deviation::MisplacesEsnHighHalf) {
+            aad.push(&high(sequence));
+        } else if !self.extended && self.deviations.has(Deviation::AuthenticatesHighHalfAlways) {
+            aad.push(&[0; 4]);
+        }
+        aad.push(low);
+        aad
+    }
+
+    /// All of the ICV, for an honest peer.
+    fn icv_octets_compared(&self, all: usize) -> usize {
+        if self.deviations.has(Deviation::ForwardsBeforeVerifying) {
+            0
+        } else if self.deviations.has(Deviation::ComparesFourOctetsOfIcv) {
+            all.min(4)
+        } else {
+            all
+        }
+    }
+
+    /// Decrypts a combined mode although only the first octets of the ICV are right. All combined modes here are
+    /// stream ciphers inside: sealing the ciphertext gives the plaintext, and sealing that gives the ICV.
+    fn open_carelessly(
+        &self,
+        iv: &[u8],
+        aad: &[u8],
+        data: &mut [u8],
+        icv: &[u8],
+        compared: usize,
+    ) -> Result<(), CipherError> {
+        let mut right = vec![0; icv.len()];
+        self.cipher.seal(iv, aad, data, &mut right)?;
+        let mut again = data.to_vec();
+        self.cipher.seal(iv, aad, &mut again, &mut right)?;
+        let fits = right.iter().zip(icv).take(compared).all(|(a, b)| a == b);
+        if fits { Ok(()) } else { Err(CipherError::Integrity) }
+    }
+}
+
+/// Additional authenticated data: 8 octets, or 12 with extended sequence numbers.
+#[derive(Default)]
+struct Aad {
+    octets: [u8; 12],
+    len: usize,
+}
+
+impl Aad {
+    fn push(&mut self, part: &[u8]) {
+        if let Some(place) = self.octets.get_mut(self.len..self.len + part.len()) {
+            place.copy_from_slice(part);
+            self.len += part.len();
+        }
+    }
+}
+
+impl Deref for Aad {
+    type Target = [u8];
+    fn deref(&self) -> &[u8] {
+        self.octets.get(..self.len).unwrap_or_default()
+    }
+}
+
+/// The high half of a sequence number, which is never on the wire.
+fn high(sequence: u64) -> [u8; 4] {
+    ((sequence >> 32) as u32).to_be_bytes()
+}
+
+fn split_end(packet: &mut [u8], end: usize) -> Option<(&mut [u8], &mut [u8])> {
+    let at = packet.len().checked_sub(end)?;
+    packet.split_at_mut_checked(at)
+}
+
+fn split_body(body: &mut [u8], iv_len: usize) -> Option<(&[u8], &[u8], &mut [u8])> {
+    let (head, data) = body.split_at_mut_checked(ESP_HEADER + iv_len)?;
+    let (header, iv) = head.split_at_checked(ESP_HEADER)?;
+    Some((header, iv, data))
+}
