@@ -145,10 +145,10 @@ fn mask_v4_options(header: &mut [u8]) -> Option<()> {
                 if !IMMUTABLE.contains(&kind) {
                     option.fill(0);
                 }
-                if let Some([_, len, pointer, addresses @ ..]) = route.as_deref() {
-                    if let Some(last) = addresses.last_chunk::<4>().filter(|_| pointer < len) {
-                        header.get_mut(16..20)?.copy_from_slice(last);
-                    }
+                if let Some([_, len, pointer, addresses @ ..]) = route.as_deref()
+                    && let Some(last) = addresses.last_chunk::<4>().filter(|_| pointer < len)
+                {
+                    header.get_mut(16..20)?.copy_from_slice(last);
                 }
                 at += len;
             }

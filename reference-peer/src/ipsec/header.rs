@@ -70,7 +70,9 @@ impl Header {
     }
 
     fn parse_v4(packet: &[u8]) -> Result<Self, Malformed> {
-        let Some((fixed, _)) = packet.split_first_chunk::<20>() else { return Err(Malformed("shorter than 20 octets")) };
+        let Some((fixed, _)) = packet.split_first_chunk::<20>() else {
+            return Err(Malformed("shorter than 20 octets"));
+        };
         let [first, tos, l0, l1, i0, i1, f0, f1, ttl, protocol, _, _, s0, s1, s2, s3, d0, d1, d2, d3] = *fixed;
         let header_len = usize::from(first & 0x0f) * 4;
         let total_len = usize::from(u16::from_be_bytes([l0, l1]));
@@ -104,7 +106,9 @@ impl Header {
     }
 
     fn parse_v6(packet: &[u8]) -> Result<Self, Malformed> {
-        let Some((fixed, _)) = packet.split_first_chunk::<40>() else { return Err(Malformed("shorter than 40 octets")) };
+        let Some((fixed, _)) = packet.split_first_chunk::<40>() else {
+            return Err(Malformed("shorter than 40 octets"));
+        };
         let [v0, v1, _, _, l0, l1, next, hop_limit, addresses @ ..] = *fixed;
         let total_len = 40 + usize::from(u16::from_be_bytes([l0, l1]));
         let packet = packet.get(..total_len).ok_or(Malformed("payload length"))?;

@@ -20,6 +20,9 @@ pub mod sad;
 pub mod selector;
 pub mod sequence;
 pub mod spd;
+#[cfg(test)]
+#[allow(clippy::unwrap_used, reason = "a test fails by panicking")]
+mod tests;
 mod transform;
 mod transport;
 mod tunnel;

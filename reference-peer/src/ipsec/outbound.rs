@@ -190,7 +190,9 @@ impl OutboundSa {
                 outer.wrap(&self.parameters, &esp).map(Some).ok_or(ProtectError::TooLong)
             }
             Mode::Transport => {
-                if header.fragment.is_some() && !self.parameters.deviations.has(Deviation::ProtectsFragmentsInTransportMode) {
+                if header.fragment.is_some()
+                    && !self.parameters.deviations.has(Deviation::ProtectsFragmentsInTransportMode)
+                {
                     return Err(ProtectError::Fragment);
                 }
                 let options_behind = self.parameters.deviations.has(Deviation::MovesOptionsBehindEsp);
@@ -359,8 +361,7 @@ fn lay_out(draft: &EspDraft, iv: &[u8], transform: &Transform) -> Vec<u8> {
     let payload = draft.payload.len() + draft.tfc_padding.len();
     let pad_len = transform.pad_len(payload);
     let padding = draft.padding.as_deref().unwrap_or(PADDING.get(..pad_len).unwrap_or(&PADDING));
-    let mut esp =
-        Vec::with_capacity(ESP_HEADER + iv.len() + payload + padding.len() + TRAILER + transform.icv_len);
+    let mut esp = Vec::with_capacity(ESP_HEADER + iv.len() + payload + padding.len() + TRAILER + transform.icv_len);
     esp.extend_from_slice(&draft.spi.to_be_bytes());
     esp.extend_from_slice(&(draft.sequence as u32).to_be_bytes());
     esp.extend_from_slice(iv);

@@ -79,10 +79,10 @@ impl Sad {
             return Err(SaError::SpiInUse(spi));
         }
         let alike = |other: &InboundSa| other.parameters().selectors == sa.parameters().selectors;
-        if self.deviations.has(Deviation::InheritsWindow) {
-            if let Some(old) = self.inbound.values().filter(|other| alike(other)).max_by_key(|other| other.created()) {
-                sa.replay = old.replay.clone();
-            }
+        if self.deviations.has(Deviation::InheritsWindow)
+            && let Some(old) = self.inbound.values().filter(|other| alike(other)).max_by_key(|other| other.created())
+        {
+            sa.replay = old.replay.clone();
         }
         if self.deviations.has(Deviation::KeepsOnlyNewestSa) {
             let selectors = sa.parameters().selectors.clone();
@@ -95,11 +95,7 @@ impl Sad {
     /// Adds an outbound SA, in place of one with the same SPI and destination.
     pub fn insert_outbound(&mut self, sa: OutboundSa) -> OutboundId {
         let parameters = sa.parameters();
-        let id = OutboundId {
-            spi: parameters.spi,
-            protocol: parameters.protocol,
-            destination: parameters.destination,
-        };
+        let id = OutboundId { spi: parameters.spi, protocol: parameters.protocol, destination: parameters.destination };
         self.order.retain(|other| *other != id);
         self.order.push(id);
         self.outbound.insert(id, sa);
@@ -149,9 +145,8 @@ impl Sad {
 
     /// The outbound SA for an inner packet: the newest whose selectors admit it and that has not expired.
     pub fn outbound_for(&self, flow: &Flow, now: Instant) -> Option<OutboundId> {
-        let fits = |sa: &OutboundSa| {
-            sa.parameters().selectors.admit(flow, Direction::Outbound) && sa.age(now) != Age::Hard
-        };
+        let fits =
+            |sa: &OutboundSa| sa.parameters().selectors.admit(flow, Direction::Outbound) && sa.age(now) != Age::Hard;
         self.order.iter().rev().find(|id| self.outbound.get(id).is_some_and(fits)).copied()
     }
 
@@ -183,8 +178,7 @@ impl Sad {
     /// The packet is to be dropped; it has been counted by its SA, or here.
     pub fn process(&mut self, now: Instant, incoming: &Incoming<'_>) -> Result<Received, Dropped> {
         let Incoming { spi, sequence, protocol, .. } = *incoming;
-        let dropped =
-            |reason| Dropped { reason, spi: Some(spi), sequence: Some(sequence), protocol: Some(protocol) };
+        let dropped = |reason| Dropped { reason, spi: Some(spi), sequence: Some(sequence), protocol: Some(protocol) };
         let Some(sa) = self.inbound.get_mut(&spi) else {
             self.drops.count(DropReason::UnknownSpi);
             return Err(dropped(DropReason::UnknownSpi));

@@ -203,7 +203,8 @@ impl ReplayCheck {
             return Verdict::TooOld;
         }
         let wraps = (number as u32).wrapping_sub(top as u32) < 1 << 31;
-        if honest == Verdict::TooOld && (has(Deviation::AcceptsLeftOfWindow) || wraps && has(Deviation::WrapsReceiveWindow))
+        if honest == Verdict::TooOld
+            && (has(Deviation::AcceptsLeftOfWindow) || wraps && has(Deviation::WrapsReceiveWindow))
         {
             return Verdict::New;
         }
@@ -227,6 +228,7 @@ fn deviant_size(size: u32, deviations: &DeviationSet) -> u32 {
 }
 
 #[cfg(test)]
+#[allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 mod tests {
     use super::*;
 

@@ -137,17 +137,17 @@ impl Transform {
             }
             .map_err(|_| DropReason::BadIcv);
         }
-        let signed = self.signed(header, iv, data, &high(sequence));
-        let good = if icv.len() == self.integrity.algorithm().icv_len()
-            && self.icv_octets_compared(icv.len()) == icv.len()
-        {
-            self.integrity.verify(&signed, icv)
-        } else {
-            let mut right = vec![0; icv.len()];
-            self.integrity.sign(&signed, &mut right);
-            let compared = self.icv_octets_compared(icv.len());
-            right.iter().zip(icv.iter()).take(compared).all(|(a, b)| a == b)
-        };
+        let high = high(sequence);
+        let signed = self.signed(header, iv, data, &high);
+        let good =
+            if icv.len() == self.integrity.algorithm().icv_len() && self.icv_octets_compared(icv.len()) == icv.len() {
+                self.integrity.verify(&signed, icv)
+            } else {
+                let mut right = vec![0; icv.len()];
+                self.integrity.sign(&signed, &mut right);
+                let compared = self.icv_octets_compared(icv.len());
+                right.iter().zip(icv.iter()).take(compared).all(|(a, b)| a == b)
+            };
         if !good {
             return Err(DropReason::BadIcv);
         }

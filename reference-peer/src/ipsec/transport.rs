@@ -42,10 +42,10 @@ pub(crate) fn unwrap(
     packet.extend_from_slice(payload);
     header::repair_length(&mut packet)?;
     let header = Header::parse(&packet).ok()?;
-    if let Some(original) = &sa.original_addresses {
-        if !sa.deviations.has(Deviation::LeavesTransportChecksums) {
-            repair_upper_checksum(&mut packet, &header, original);
-        }
+    if let Some(original) = &sa.original_addresses
+        && !sa.deviations.has(Deviation::LeavesTransportChecksums)
+    {
+        repair_upper_checksum(&mut packet, &header, original);
     }
     Some((header, packet))
 }

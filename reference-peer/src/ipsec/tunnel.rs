@@ -30,24 +30,26 @@ pub(crate) struct Outer {
 impl Outer {
     /// The outer header for an inner one, by the rules of the SA.
     pub(crate) fn new(sa: &SaParameters, inner: &Header, identification: u16) -> Self {
+        let has = |deviation| sa.deviations.has(deviation);
         let dscp = match sa.dscp {
+            _ if has(Deviation::SendsDscpZero) => 0,
             Dscp::Copy => inner.dscp(),
             Dscp::Set(value) => value & 0x3f,
         };
         let ecn = match sa.ecn {
+            _ if has(Deviation::ClearsOuterEcn) => 0,
             Ecn::Normal | Ecn::Rfc4301 => inner.ecn(),
             Ecn::Compatibility => 0,
         };
-        let has = |deviation| sa.deviations.has(deviation);
         Self {
             source: if has(Deviation::InnerSourceOutside) { inner.source } else { sa.source },
             destination: sa.destination,
             traffic_class: dscp << 2 | ecn,
             hop_limit: if has(Deviation::CopiesInnerTtl) { inner.hop_limit } else { sa.hop_limit },
             dont_fragment: match sa.df {
-                DfBit::Copy => inner.dont_fragment,
-                DfBit::Set => true,
-                DfBit::Clear => false,
+                DfBit::Copy => inner.dont_fragment || has(Deviation::SetsDfAlways),
+                DfBit::Set => inner.dont_fragment || !has(Deviation::CopiesDfWhenSetting),
+                DfBit::Clear => inner.dont_fragment && has(Deviation::CopiesDfWhenClearing),
             },
             identification,
         }
@@ -151,7 +153,18 @@ pub(crate) fn decapsulate(
     if !has(Deviation::ForwardsTfcPadding) {
         payload.truncate(inner.total_len);
     }
-    let ecn = combined_ecn(sa.ecn, inner.ecn(), outer.ecn()).ok_or(DropReason::EcnCongestion)?;
+    let ecn = match (combined_ecn(sa.ecn, inner.ecn(), outer.ecn()), inner.ecn(), outer.ecn()) {
+        (_, inner, CE) if inner != 0 && has(Deviation::LosesCongestionMark) => inner,
+        (None, ..) if has(Deviation::ForwardsCongestedNotEct) => CE,
+        (_, 2, 1) if has(Deviation::LosesEct) => 0,
+        (ecn, ..) => ecn.ok_or(DropReason::EcnCongestion)?,
+    };
+    if has(Deviation::CopiesOuterDfInside) && inner.is_v4() && outer.is_v4() {
+        if let Some(flags) = payload.get_mut(6) {
+            *flags = *flags & !0x40 | u8::from(outer.dont_fragment) << 6;
+        }
+        header::repair_checksum(&mut payload);
+    }
     let dscp = if has(Deviation::CopiesOuterDscpInside) { outer.dscp() } else { inner.dscp() };
     if (dscp, ecn) != (inner.dscp(), inner.ecn()) {
         header::set_traffic_class(&mut payload, dscp << 2 | ecn);

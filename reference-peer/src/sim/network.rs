@@ -1,7 +1,6 @@
 //! Ethernet segments: switches that learn, and the cables that join ports to them.
 
 use std::collections::{HashMap, VecDeque};
-use std::time::Duration;
 
 use rand_chacha::ChaCha8Rng;
 use rand_core::SeedableRng;
