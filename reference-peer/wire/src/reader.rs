@@ -91,6 +91,21 @@ impl<'a> Reader<'a> {
         self.take(count).map(|bytes| Reader { left: bytes, offset, what })
     }
 
+    /// How many structures with a length in their third and fourth octets follow one another: payloads, proposals.
+    /// A bound for what to reserve, at most one for every four octets; says nothing of whether they are sound.
+    pub(crate) fn count_parts(&self) -> usize {
+        let mut left = self.left;
+        let mut count = 0;
+        while let Some([_, _, length_high, length_low]) = left.first_chunk() {
+            count += 1;
+            match usize::from(u16::from_be_bytes([*length_high, *length_low])) {
+                0..4 => break,
+                length => left = left.get(length..).unwrap_or_default(),
+            }
+        }
+        count
+    }
+
     /// All that is left.
     #[inline]
     pub(crate) fn rest(&mut self) -> &'a [u8] {

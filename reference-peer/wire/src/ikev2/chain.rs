@@ -142,7 +142,7 @@ impl Unread<'_> {
 /// The first rule that is broken, in the order of the octets.
 pub fn parse_chain(first: PayloadType, bytes: &[u8], offset: usize) -> Result<Vec<Payload>, Error> {
     let chain = Chain::new(first, bytes, offset);
-    let mut payloads = Vec::with_capacity(chain.count());
+    let mut payloads = Vec::with_capacity(chain.reader.count_parts());
     for unread in chain {
         payloads.push(unread?.read()?);
     }

@@ -142,7 +142,7 @@ impl SecurityAssociation {
         if reader.is_empty() {
             return Err(reader.fail(Rule::NoProposal));
         }
-        let mut proposals = Vec::with_capacity(1);
+        let mut proposals = Vec::with_capacity(reader.count_parts());
         while !reader.is_empty() {
             proposals.push(Proposal::parse(&mut reader)?);
         }
@@ -185,19 +185,18 @@ impl Proposal {
 
     fn parse(reader: &mut Reader<'_>) -> Result<Self, Error> {
         let start = reader.named(PROPOSAL);
-        let mut fixed = start;
-        let [last, reserved, length_high, length_low, number, protocol, spi_size, transform_count] = fixed.array()?;
+        *reader = start;
+        let [last, reserved, length_high, length_low, number, protocol, spi_size, transform_count] = reader.array()?;
         let length = u16::from_be_bytes([length_high, length_low]);
         let least = 8 + usize::from(spi_size);
         if usize::from(length) < least || usize::from(length) > start.len() {
             return Err(start.fail(Rule::ProposalLength { length, least, left: start.len() }));
         }
-        let mut contents = reader.part(usize::from(length), PROPOSAL)?;
+        let mut contents = reader.part(usize::from(length) - 8, PROPOSAL)?;
         let expected = if reader.is_empty() { 0 } else { MORE_PROPOSALS };
         if last != expected {
             return Err(start.fail(Rule::ProposalLast { found: last, expected }));
         }
-        contents.take(8)?;
         let spi = contents.take(usize::from(spi_size))?.to_vec();
         if contents.is_empty() {
             return Err(contents.fail(Rule::NoTransform));
@@ -256,22 +255,19 @@ impl Transform {
 
     fn parse(reader: &mut Reader<'_>) -> Result<Self, Error> {
         let start = reader.named(TRANSFORM);
-        let mut fixed = start;
-        let [last, reserved1, length_high, length_low, transform_type, reserved2, id_high, id_low] = fixed.array()?;
+        *reader = start;
+        let [last, reserved1, length_high, length_low, transform_type, reserved2, id_high, id_low] = reader.array()?;
         let length = u16::from_be_bytes([length_high, length_low]);
         if length < 8 || usize::from(length) > start.len() {
             return Err(start.fail(Rule::TransformLength { length, left: start.len() }));
         }
-        let mut contents = reader.part(usize::from(length), ATTRIBUTE)?;
+        let mut contents = reader.part(usize::from(length) - 8, ATTRIBUTE)?;
         let expected = if reader.is_empty() { 0 } else { MORE_TRANSFORMS };
         if last != expected {
             return Err(start.fail(Rule::TransformLast { found: last, expected }));
         }
-        contents.take(8)?;
-        let mut attributes = Vec::new();
-        if !contents.is_empty() {
-            attributes.reserve_exact(1);
-        }
+        // Hardly any transform has more than its key length.
+        let mut attributes = if contents.is_empty() { Vec::new() } else { Vec::with_capacity(1) };
         while !contents.is_empty() {
             attributes.push(Attribute::parse(&mut contents)?);
         }
