@@ -40,6 +40,12 @@ pub trait FrameLink: Send + Sync {
     /// Makes a blocked [`receive`](Self::receive) return `None` at once, or the next one if none is blocked.
     fn wake(&self);
 
+    /// How many frames this machine lost before they could be received, since the link was opened. As long as it is
+    /// zero, a frame that was not received was not there.
+    fn lost(&self) -> u64 {
+        0
+    }
+
     /// The MAC address of the interface that the frames go through, if the link has one. A tester that plays several
     /// hosts on a link makes up addresses of its own.
     fn mac(&self) -> Option<[u8; 6]>;
