@@ -1,5 +1,12 @@
 //! Evidence: what lets a reader check a verdict without trusting us.
 
+pub mod capture;
+mod store;
+pub mod timeline;
+pub mod wireshark;
+
+pub use store::Store;
+
 use std::net::IpAddr;
 use std::time::{Duration, SystemTime};
 
@@ -10,6 +17,16 @@ pub enum Leg {
     Outside,
     /// The protected side.
     Inside,
+}
+
+impl Leg {
+    /// Its name in captures.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Outside => "outside",
+            Self::Inside => "inside",
+        }
+    }
 }
 
 /// Which way a packet went.
