@@ -2,9 +2,12 @@
 //! gives a verdict per requirement, with evidence.
 #![forbid(unsafe_code)]
 
+pub mod cli;
 pub mod evidence;
+pub mod expectations;
 pub mod features;
 pub mod profile;
+pub mod report;
 pub mod requirements;
 pub mod run;
 mod text;

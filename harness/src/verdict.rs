@@ -4,6 +4,7 @@ use crate::requirements::Level;
 use serde::{Deserialize, Serialize};
 use std::fmt;
 use std::path::PathBuf;
+use std::str::FromStr;
 use std::time::Duration;
 
 /// What was found out about the DUT. The order is that of weight: of several judgements of one requirement the
@@ -75,6 +76,19 @@ impl Verdict {
     }
 }
 
+impl FromStr for Verdict {
+    type Err = String;
+
+    /// Reads the words of a verdict; `_` and `-` count as spaces.
+    fn from_str(text: &str) -> Result<Self, String> {
+        let words = text.trim().replace(['_', '-'], " ");
+        Self::ALL.into_iter().find(|verdict| verdict.words() == words).ok_or_else(|| {
+            let known = Self::ALL.map(Self::words).join(", ");
+            format!("{text:?} is no verdict: use one of {known}")
+        })
+    }
+}
+
 impl fmt::Display for Verdict {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.pad(self.words())
@@ -96,6 +110,15 @@ pub struct Judgement {
     /// What was seen, in words, with the measured values.
     #[serde(default, skip_serializing_if = "String::is_empty")]
     pub observed: String,
+}
+
+/// What a requirement comes to.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct RequirementVerdict {
+    /// Id of the requirement.
+    pub requirement: String,
+    /// What it comes to.
+    pub verdict: Verdict,
 }
 
 /// A value that was measured, such as ("replay window", "configured 64, measured 64").
@@ -143,7 +166,7 @@ pub struct Outcome {
     pub requirements: Vec<String>,
     /// What each requirement comes to here, one entry a requirement; a requirement whose steps were not reached has
     /// none.
-    pub requirement_verdicts: Vec<(String, Verdict)>,
+    pub requirement_verdicts: Vec<RequirementVerdict>,
     /// What each step said.
     pub judgements: Vec<Judgement>,
     /// What was measured.
@@ -166,7 +189,7 @@ pub struct Outcome {
 impl Outcome {
     /// What a requirement comes to in this scenario.
     pub fn of(&self, requirement: &str) -> Option<Verdict> {
-        self.requirement_verdicts.iter().find(|(id, _)| id == requirement).map(|(_, verdict)| *verdict)
+        self.requirement_verdicts.iter().find(|own| own.requirement == requirement).map(|own| own.verdict)
     }
 }
 

@@ -8,7 +8,7 @@ use super::bench::{Interrupt, Lab, ScenarioInfo};
 use super::scenario::{ScenarioRun, note_panic};
 use crate::evidence::Evidence;
 use crate::features::Plan;
-use crate::verdict::{Outcome, Verdict};
+use crate::verdict::{Outcome, RequirementVerdict, Verdict};
 use cucumber::gherkin::{self, StepType};
 use cucumber::runner::basic::{Cli as RunnerCli, ScenarioType};
 use cucumber::step::{Collection, Context};
@@ -239,7 +239,9 @@ fn not_applicable<W>(plan: &Plan<W>, seed: u64, reason: String) -> Outcome {
         reason: Some(reason),
         stopped_at: None,
         requirements: ids.clone().collect(),
-        requirement_verdicts: ids.map(|id| (id, Verdict::NotApplicable)).collect(),
+        requirement_verdicts: ids
+            .map(|requirement| RequirementVerdict { requirement, verdict: Verdict::NotApplicable })
+            .collect(),
         judgements: Vec::new(),
         measured: Vec::new(),
         seed,

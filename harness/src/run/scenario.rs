@@ -4,7 +4,7 @@ use super::bench::{Interrupt, Lab, ScenarioInfo};
 use super::step::{Step, StepError, StepKind};
 use crate::evidence::Evidence;
 use crate::features::Plan;
-use crate::verdict::{Judgement, Measured, Outcome, Verdict};
+use crate::verdict::{Judgement, Measured, Outcome, RequirementVerdict, Verdict};
 use std::cell::RefCell;
 use std::panic::{AssertUnwindSafe, PanicHookInfo, catch_unwind};
 use std::sync::Arc;
@@ -183,7 +183,7 @@ impl<W: Send + 'static> ScenarioRun<W> {
     /// What each requirement comes to. One that was seen broken is broken, whatever came later. One that held does so
     /// only if all of its steps were reached, and only if the scenario could be trusted to its end: when the control
     /// fails afterwards, earlier silence proves nothing.
-    fn requirement_verdicts(&self) -> Vec<(String, Verdict)> {
+    fn requirement_verdicts(&self) -> Vec<RequirementVerdict> {
         let stopped_at = self.stop.as_ref().map(|stop| stop.step.unwrap_or(0));
         let verdict_of = |id: &str| {
             let own = self.judgements.iter().filter(|judgement| judgement.requirement == id);
@@ -207,13 +207,14 @@ impl<W: Send + 'static> ScenarioRun<W> {
             }
         };
         let ids = self.plan.requirements.iter().map(|requirement| &requirement.id);
-        ids.filter_map(|id| verdict_of(id).map(|verdict| (id.clone(), verdict))).collect()
+        let judged = |id: &String| Some(RequirementVerdict { requirement: id.clone(), verdict: verdict_of(id)? });
+        ids.filter_map(judged).collect()
     }
 
-    fn verdict(&self, requirements: &[(String, Verdict)]) -> Verdict {
-        let worst = requirements.iter().map(|(_, verdict)| *verdict).max();
+    fn verdict(&self, requirements: &[RequirementVerdict]) -> Verdict {
+        let worst = requirements.iter().map(|judged| judged.verdict).max();
         // Passed outweighs characterised for the scenario as a whole: something that must hold did.
-        let held = requirements.iter().any(|(_, verdict)| *verdict == Verdict::Passed);
+        let held = requirements.iter().any(|judged| judged.verdict == Verdict::Passed);
         match (&self.stop, worst) {
             (Some(stop), worst) => worst.map_or(stop.verdict, |worst| worst.max(stop.verdict)),
             (None, Some(Verdict::Characterised)) if held => Verdict::Passed,

@@ -1,0 +1,75 @@
+//! `counterpeer profile check`.
+
+use super::Failure;
+use crate::profile::{Profile, Start};
+use crate::report::status;
+use clap::Args;
+use std::io::Write;
+use std::path::PathBuf;
+
+#[derive(Debug, Args)]
+pub(super) struct CheckArgs {
+    /// The profile.
+    #[arg(value_name = "FILE")]
+    file: PathBuf,
+}
+
+pub(super) fn check(args: &CheckArgs, out: &mut dyn Write) -> Result<u8, Failure> {
+    let profile = Profile::load(&args.file).map_err(Failure::usage)?;
+    let words = |list: Vec<String>| if list.is_empty() { "none".to_owned() } else { list.join(", ") };
+    let mut row = |name: &str, value: String| writeln!(out, "{name:20} {value}");
+    row("name", profile.name.clone())?;
+    row("started by", profile.start.as_ref().map_or_else(|| "nobody: it runs already".to_owned(), started_by))?;
+    let place = |namespace: &Option<String>, interface: &Option<String>| match (namespace, interface) {
+        (Some(namespace), Some(interface)) => format!("{interface} in namespace {namespace}"),
+        (None, Some(interface)) => interface.clone(),
+        (_, None) => "joined directly".to_owned(),
+    };
+    let outside = &profile.outside;
+    row("outside", place(&outside.namespace, &outside.interface))?;
+    row("  DUT", words(outside.dut.iter().map(ToString::to_string).collect()))?;
+    let testers: Vec<String> = outside.testers.iter().map(ToString::to_string).collect();
+    row("  testers", format!("{} ({} addresses)", words(testers), profile.testers()))?;
+    match &profile.inside {
+        Some(inside) => {
+            row("inside", place(&inside.namespace, &inside.interface))?;
+            row("  DUT", words(inside.dut.iter().map(ToString::to_string).collect()))?;
+            row("  hosts", words(inside.hosts.iter().map(ToString::to_string).collect()))?;
+        }
+        None => row("inside", "none: scenarios that need it are not applicable".to_owned())?,
+    }
+    row("IKE versions", words(profile.ike.versions.iter().map(ToString::to_string).collect()))?;
+    row("IKE proposals", words(profile.ike.proposals.iter().map(ToString::to_string).collect()))?;
+    if let Some(identities) = &profile.ike.identities {
+        row("identities", format!("DUT {}, testers {}", identities.dut, identities.testers))?;
+    }
+    row("pre-shared key", format!("{} octets from {}", profile.ike.psk.expose().len(), profile.ike.psk.origin()))?;
+    row("ESP proposals", words(profile.ipsec.proposals.iter().map(ToString::to_string).collect()))?;
+    let lowercase = |debug: String| debug.to_lowercase();
+    row(
+        "ESP travels in",
+        words(profile.ipsec.encapsulation.iter().map(|own| lowercase(format!("{own:?}"))).collect()),
+    )?;
+    row("modes", words(profile.ipsec.modes.iter().map(|own| lowercase(format!("{own:?}"))).collect()))?;
+    let window = profile.ipsec.replay_window.map(|window| match window {
+        crate::profile::Window::Off => "off".to_owned(),
+        crate::profile::Window::Packets(packets) => format!("{packets} packets"),
+    });
+    row("replay window", window.unwrap_or_else(|| "not given".to_owned()))?;
+    row("claims", words(profile.claims.iter().cloned().collect()))?;
+    if let Some(dpd) = &profile.dpd {
+        row("dead peers", format!("asks after {:?} of silence, gives up after {:?}", dpd.delay, dpd.gives_up_after))?;
+    }
+    row("control hooks", words(profile.control.keys().cloned().collect()))?;
+    let timing = &profile.timing;
+    row("answers within", format!("{:?}; silent if nothing comes for {:?}", timing.answer_within, timing.silence))?;
+    writeln!(out, "{}: sound", args.file.display())?;
+    Ok(status::GOOD)
+}
+
+fn started_by(start: &Start) -> String {
+    match &start.guest {
+        Some(guest) => format!("Counterpeer: guest kernel with {}, ready within {:?}", guest.tree, start.ready_within),
+        None => format!("Counterpeer: {}, ready within {:?}", start.command.join(" "), start.ready_within),
+    }
+}
