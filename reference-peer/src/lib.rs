@@ -10,6 +10,7 @@ pub mod deviation;
 pub mod hands;
 pub mod ike;
 pub mod ipsec;
+pub mod netif;
 pub mod sim;
 mod time;
 

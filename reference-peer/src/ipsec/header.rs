@@ -2,6 +2,8 @@
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
+use wire::checksum::Sum;
+
 use super::flow::{Flow, UpperLayer};
 
 const HOP_BY_HOP: u8 = 0;
@@ -150,7 +152,7 @@ impl Header {
             let start = self.upper;
             self.upper += octets;
             self.protocol = next;
-            if before_esp {
+            if before_esp && self.fragment.is_none() {
                 self.insertion = self.upper;
                 self.insertion_protocol = next;
                 self.insertion_field = start;
@@ -223,18 +225,7 @@ fn upper_layer(protocol: u8, octets: &[u8]) -> UpperLayer {
 /// The Internet checksum of the concatenated parts, each but the last of even length (RFC 1071). Over data that
 /// contain their own checksum it is 0.
 pub(crate) fn checksum(parts: &[&[u8]]) -> u16 {
-    let mut sum = 0_u64;
-    for part in parts {
-        let (words, rest) = part.as_chunks::<2>();
-        sum += words.iter().map(|&word| u64::from(u16::from_be_bytes(word))).sum::<u64>();
-        if let [last] = rest {
-            sum += u64::from(*last) << 8;
-        }
-    }
-    while sum > 0xffff {
-        sum = (sum & 0xffff) + (sum >> 16);
-    }
-    !(sum as u16)
+    parts.iter().fold(Sum::new(), |sum, part| sum.with(part)).finish()
 }
 
 /// Sets DSCP and ECN of a packet whose header was read, and repairs the IPv4 header checksum.

@@ -11,6 +11,7 @@
 mod authentication;
 pub mod drops;
 pub mod flow;
+pub mod fragment;
 pub mod header;
 pub mod inbound;
 pub mod outbound;

@@ -4,11 +4,18 @@
 //! same run. [`Network`] carries frames between ports; [`Node`] is what sits behind ports; [`run_until`] lets time
 //! pass.
 
+mod host;
 mod link;
+mod nat;
 mod network;
 mod queue;
 mod run;
+#[cfg(test)]
+#[allow(clippy::unwrap_used, reason = "a test fails by panicking")]
+mod tests;
 
+pub use host::{Content, Host, Seen, Sending};
 pub use link::{Cable, Link};
+pub use nat::{EspTreatment, Filtering, INSIDE, Kind, Mapping, NatBox, NatConfig, NatCounters, OUTSIDE};
 pub use network::{Delivery, Fate, Network, PortId, SegmentId, Tapped};
 pub use run::{Livelock, Node, run_until};
