@@ -460,6 +460,10 @@ pub struct ChildInfo {
     pub inbound_spi: u32,
     /// SPI that we send on.
     pub outbound_spi: u32,
+    /// Traffic at our end.
+    pub local_ts: Vec<TrafficRange>,
+    /// Traffic at the peer's end.
+    pub remote_ts: Vec<TrafficRange>,
 }
 
 /// An IKE SA, as the engine knows it.

@@ -1,8 +1,28 @@
 //! IKEv2 (RFC 7296): all IKE SAs of one gateway, sans I/O.
+//!
+//! [`Engine`] is the whole; [`protect`] its cryptography, for whoever holds keys. Each exchange has a file of its own:
+//! `init`, `auth`, `child`, `rekey`, `informational`; what they share is in `engine` (dispatch, timers, commands),
+//! `send` (the way of a message out), `retransmit` (message IDs and windows), `negotiate`, `selectors`, `keys`,
+//! `cookie` and `nat`.
 
 mod api;
+mod auth;
+mod child;
+mod cookie;
+mod engine;
+mod informational;
+mod init;
 mod keys;
+mod nat;
+mod negotiate;
+mod notify;
 pub mod protect;
+mod rekey;
+mod retransmit;
+mod sa;
+mod selectors;
+mod send;
 
 pub use api::*;
+pub use engine::Engine;
 pub use keys::{IkeKeys, IkeSuite};
