@@ -62,7 +62,8 @@ impl Engine {
         let expected = sa.connection.remote_id.as_ref().is_none_or(|expected| *expected == identity);
         let psk = sa.connection.psk.octets().to_vec();
         let genuine = self.verify(sa, &Body::IdResponder(id.clone()).into(), auth, &psk);
-        if !(expected && genuine) && !self.has(Deviation::InitiatorSkipsAuth) {
+        let accepted = (expected && genuine) || self.has(Deviation::InitiatorSkipsAuth);
+        if !accepted {
             // We are the one to tell: an exception to the rule that bad responses draw no requests (2.21.2).
             sa.state = State::Deleting;
             sa.requests.push(Task::ReportAuthenticationFailure);

@@ -30,6 +30,9 @@ pub(super) struct ChildOffer {
     remote_ts: Vec<TrafficRange>,
     /// Protocol, inbound and outbound SPI of the pair that it replaces.
     pub(super) rekeys: Option<(ProtocolId, u32, u32)>,
+    /// The peer has rekeyed the same pair while this was under way: the lower nonce of that exchange. Kept here since
+    /// the pair may be gone by the time that our answer comes.
+    pub(super) collision: Option<Vec<u8>>,
 }
 
 /// An answer to the peer's offer of a Child SA.
@@ -121,7 +124,7 @@ impl Engine {
         };
         let local_ts = selectors::resolve(&child.local_ts, sa.path.local.ip());
         let remote_ts = selectors::resolve(&child.remote_ts, sa.path.remote.ip());
-        Some(ChildOffer { child, inbound_spi, nonce, key_pair, offer, local_ts, remote_ts, rekeys })
+        Some(ChildOffer { child, inbound_spi, nonce, key_pair, offer, local_ts, remote_ts, rekeys, collision: None })
     }
 
     /// Sets up a Child SA from the peer's answer to our offer.
@@ -334,7 +337,7 @@ impl Engine {
             expire_at,
             deleting: false,
             rekeying: false,
-            rekeyed_by_peer: None,
+            rekeyed_by_peer: false,
         };
         let sa = ChildSa {
             ike_sa: sa.id,
@@ -401,7 +404,7 @@ impl Engine {
         let early = self.has(Deviation::DeletesBeforeRekey);
         let wrong_spi = self.has(Deviation::RekeyNamesOutboundSpi);
         let Some(pair) = sa.inbound(inbound_spi) else { return };
-        if !ready || pair.deleting || pair.rekeyed_by_peer.is_some() {
+        if !ready || pair.deleting || pair.rekeyed_by_peer {
             pair.rekeying = false;
             return;
         }
@@ -457,21 +460,18 @@ impl Engine {
         }
         let Some((_, old_spi, _)) = offer.rekeys else { return };
         let opposite = self.has(Deviation::WrongNonceComparison);
-        let Some(old) = sa.inbound(old_spi) else { return };
-        old.rekeying = false;
         // Both have rekeyed it: the pair made with the lowest of four nonces goes, and whoever made it deletes it; the
         // other side's exchange has won, and that side deletes the old pair (section 2.8.1).
         let ours_is_lowest =
-            old.rekeyed_by_peer.as_ref().is_some_and(|peers| (nonces.0.min(nonces.1) < &peers[..]) != opposite);
-        if ours_is_lowest {
-            let inbound_spi = offer.inbound_spi;
-            if let Some(new) = sa.inbound(inbound_spi) {
-                new.deleting = true;
-            }
-            sa.requests.push(Task::DeleteChild { inbound_spi, reason: DownReason::Redundant });
-        } else if !old.deleting {
-            old.deleting = true;
-            sa.requests.push(Task::DeleteChild { inbound_spi: old_spi, reason: DownReason::Rekeyed });
+            offer.collision.as_ref().is_some_and(|peers| (nonces.0.min(nonces.1) < &peers[..]) != opposite);
+        if let Some(old) = sa.inbound(old_spi) {
+            old.rekeying = false;
+        }
+        let (spi, reason) =
+            if ours_is_lowest { (offer.inbound_spi, DownReason::Redundant) } else { (old_spi, DownReason::Rekeyed) };
+        if let Some(pair) = sa.inbound(spi).filter(|pair| !pair.deleting) {
+            pair.deleting = true;
+            sa.requests.push(Task::DeleteChild { inbound_spi: spi, reason });
         }
     }
 
@@ -502,7 +502,7 @@ impl Engine {
         };
         let collided = offer
             .rekeys
-            .is_some_and(|(_, spi, _)| sa.inbound(spi).is_none_or(|old| old.rekeyed_by_peer.is_some() || old.deleting));
+            .is_some_and(|(_, spi, _)| sa.inbound(spi).is_none_or(|old| old.rekeyed_by_peer || old.deleting));
         let kind = found.error().map(|notify| notify.notify_type);
         self.forget_rekeying(sa, &offer);
         match kind {
@@ -542,7 +542,10 @@ impl Engine {
         } else if self.has(Deviation::RetriesAtOnce) {
             sa.requests.push(task);
         } else {
-            sa.requests.queue.push_back((Some(cx.now + self.config.limits.temporary_failure), task));
+            // At a random time, lest both ends meet again and again.
+            let wait = self.config.limits.temporary_failure;
+            let extra = wait.mul_f64(f64::from(cx.rng.next_u32()) / f64::from(u32::MAX));
+            sa.requests.queue.push_back((Some(cx.now + wait + extra), task));
         }
     }
 
@@ -590,8 +593,16 @@ impl Engine {
         match self.answer_child(cx, sa, &found, (nonce, &own_nonce), true, rekeys.as_ref()) {
             Ok(answer) => {
                 if let Some(old) = rekeys.and_then(|old| sa.inbound(old.inbound_spi)) {
-                    old.rekeyed_by_peer = Some(nonce.min(&own_nonce).to_vec());
+                    old.rekeyed_by_peer = true;
                     old.rekey_at = None;
+                    let inbound_spi = old.inbound_spi;
+                    for request in &mut sa.requests.outstanding {
+                        if let Pending::CreateChild(offer) = &mut request.pending
+                            && offer.rekeys.is_some_and(|(_, ours, _)| ours == inbound_spi)
+                        {
+                            offer.collision = Some(nonce.min(&own_nonce).to_vec());
+                        }
+                    }
                 }
                 let replaced = answer.sa.rekeys;
                 // We can receive on it before the peer knows that it can send (section 2.8).

@@ -78,7 +78,7 @@ impl Engine {
                     continue;
                 };
                 let (inbound_spi, both) = (pair.inbound_spi, pair.deleting);
-                let replaced = pair.rekeyed_by_peer.is_some();
+                let replaced = pair.rekeyed_by_peer;
                 if self.has(Deviation::IgnoresChildDelete) {
                     continue;
                 }

@@ -16,12 +16,17 @@ mod keys;
 mod nat;
 mod negotiate;
 mod notify;
+#[cfg(test)]
+#[allow(clippy::unwrap_used, reason = "a test may panic")]
+mod pair;
 pub mod protect;
 mod rekey;
 mod retransmit;
 mod sa;
 mod selectors;
 mod send;
+#[cfg(test)]
+mod tests;
 
 pub use api::*;
 pub use engine::Engine;

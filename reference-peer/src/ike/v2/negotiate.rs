@@ -221,8 +221,9 @@ pub(super) fn check(
         let answered: Vec<&Transform> = chosen.of_type(kind).collect();
         let may_be_none = offer.of_type(kind).all(|transform| transform.id == 0)
             && matches!(kind, TransformType::INTEG | TransformType::KE);
+        let mut offered = offer.of_type(kind).map(|transform| Algorithm::new(kind, transform.id));
         match &*answered {
-            [] if may_be_none || offer.of_type(kind).any(|t| is_none(&Algorithm::new(kind, t.id))) => {}
+            [] if offer.of_type(kind).next().is_none() || offered.any(|algorithm| is_none(&algorithm)) => {}
             [one] if may_be_none && one.id == 0 => {}
             [one] if offer.of_type(kind).any(|t| t.id == one.id && t.attributes == one.attributes) => {}
             _ => return None,

@@ -179,7 +179,8 @@ impl Engine {
         };
         let own_nonce = self.nonce(cx.rng);
         let spi = self.new_ike_spi(cx.rng);
-        let Some((keys, public)) = self.answered_rekey(cx, sa, &suite, peer_value, (nonce, &own_nonce), (peer_spi, spi))
+        let Some((keys, public)) =
+            self.answered_rekey(cx, sa, &suite, peer_value, (nonce, &own_nonce), (peer_spi, spi))
         else {
             return self.fatal(cx, sa, received, Notify::new(NotifyType::INVALID_SYNTAX, vec![]));
         };

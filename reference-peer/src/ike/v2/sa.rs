@@ -97,8 +97,8 @@ pub(super) struct ChildPair {
     pub(super) deleting: bool,
     /// Our rekey of it is queued or under way.
     pub(super) rekeying: bool,
-    /// The peer has rekeyed it: the lower nonce of that exchange (section 2.8.1).
-    pub(super) rekeyed_by_peer: Option<Vec<u8>>,
+    /// The peer has rekeyed it.
+    pub(super) rekeyed_by_peer: bool,
 }
 
 /// A request that is to be made when the window allows.
