@@ -6,7 +6,7 @@ mod common;
 use common::{datagram, frames, ike_messages, packet};
 use std::net::{Ipv4Addr, Ipv6Addr};
 use wire::ethernet::{EtherType, Frame};
-use wire::ikev2::Message;
+use wire::ikev2::*;
 use wire::ip::{self, Protocol};
 use wire::ipv6::ExtensionBody;
 use wire::natt::{Natt, classify};
@@ -67,6 +67,38 @@ fn ike_of_two_daemons() {
         let message = Message::parse(&bytes).unwrap();
         assert_eq!(message.is_protected(), !name.starts_with("ike-sa-init"), "{name}");
         assert_eq!(message.to_bytes(), bytes, "{name}");
+    }
+}
+
+#[test]
+fn contents_of_encrypted_payloads() {
+    for line in include_str!("inner.txt").lines().filter(|line| !line.starts_with('#')) {
+        let [name, first, digits] = line.split(' ').collect::<Vec<_>>().try_into().unwrap();
+        let (first, bytes) = (PayloadType(first.parse().unwrap()), common::hex(digits));
+        let payloads = parse_chain(first, &bytes, 0).unwrap();
+        let mut again = Vec::new();
+        emit_chain(&payloads, PayloadType::NONE, &mut again);
+        assert_eq!((first_type(&payloads), again), (first, bytes), "{name}");
+
+        let Some(Body::SecurityAssociation(sa)) = find(&payloads, PayloadType::SECURITY_ASSOCIATION).map(|p| &p.body)
+        else {
+            panic!("{name}: SA")
+        };
+        let key_lengths: Vec<u16> = sa.transforms().filter_map(|(_, transform)| transform.key_length()).collect();
+        assert_eq!(
+            (sa.proposals[0].protocol, sa.proposals[0].spi.len(), &key_lengths[..]),
+            (ProtocolId::ESP, 4, &[128][..])
+        );
+        let Some(Body::TsInitiator(selectors)) = find(&payloads, PayloadType::TS_INITIATOR).map(|p| &p.body) else {
+            panic!("{name}: TSi")
+        };
+        let network = TrafficSelector::any(Ipv4Addr::new(10, 66, 1, 0).into(), Ipv4Addr::new(10, 66, 1, 255).into());
+        assert_eq!(*selectors, TrafficSelectors::new([network]));
+        let Some(Body::Authentication(auth)) = find(&payloads, PayloadType::AUTHENTICATION).map(|p| &p.body) else {
+            panic!("{name}: AUTH")
+        };
+        assert_eq!(auth.method, AuthMethod::SHARED_KEY_MIC);
+        assert!(notifies(&payloads).any(|notify| notify.notify_type == NotifyType::MOBIKE_SUPPORTED));
     }
 }
 
