@@ -9,6 +9,8 @@ mod api;
 mod auth;
 mod child;
 mod cookie;
+#[cfg(test)]
+mod deviation_tests;
 mod engine;
 mod informational;
 mod init;

@@ -41,6 +41,8 @@ pub(super) struct Pair {
     pub(super) road: Vec<Flying>,
     /// All that was sent, with its sender.
     pub(super) sent: Vec<(usize, Vec<u8>)>,
+    /// And to which port.
+    pub(super) ports: Vec<u16>,
     pub(super) events: [Vec<Event>; 2],
     pub(super) installed: [Vec<ChildSa>; 2],
     pub(super) fate: Road,
@@ -80,6 +82,7 @@ impl Pair {
             now: Instant::START,
             road: vec![],
             sent: vec![],
+            ports: vec![],
             events: [vec![], vec![]],
             installed: [vec![], vec![]],
             fate: Box::new(|_, _| Fate::Pass),
@@ -128,6 +131,7 @@ impl Pair {
             match action {
                 Action::Send { path, datagram } => {
                     self.sent.push((from, datagram.clone()));
+                    self.ports.push(path.remote.port());
                     let delay = Duration::from_millis(10);
                     let times: &[Duration] = match (self.fate)(from, &datagram) {
                         Fate::Pass => &[delay],
