@@ -1,7 +1,6 @@
 //! Known verdicts of a DUT. A run is compared with them in both directions: what got worse, what got better, and
 //! entries that match nothing are all differences.
 
-use crate::text::nearest;
 use crate::verdict::{Outcome, Verdict};
 use serde::{Deserialize, Deserializer, Serialize};
 use std::collections::BTreeMap;
@@ -94,20 +93,11 @@ impl Expectations {
     }
 
     fn parse(text: &str) -> Result<Self, (u64, String)> {
-        let entries: Vec<serde_yaml::Spanned<Expectation>> = serde_yaml::from_str(text).map_err(|error| {
-            let error = error.without_snippet();
-            let line = error.location().map_or(1, |location| location.line());
-            let message = match error {
-                serde_yaml::Error::SerdeUnknownField { field, expected, .. } => {
-                    match nearest(field, expected.iter().copied()) {
-                        Some(near) => format!("unknown key {field:?}: did you mean {near:?}?"),
-                        None => format!("unknown key {field:?}: known here are {}", expected.join(", ")),
-                    }
-                }
-                other => other.to_string(),
-            };
-            (line, message)
-        })?;
+        let entries: Vec<serde_yaml::Spanned<Expectation>> =
+            serde_yaml::from_str(text).map_err(|error: serde_yaml::Error| {
+                let (position, message) = crate::yaml::explain(&error);
+                (position.map_or(1, |(line, _)| line), message)
+            })?;
         for (index, entry) in entries.iter().enumerate() {
             let line = entry.referenced.line();
             match (&entry.value.scenario, &entry.value.requirement) {

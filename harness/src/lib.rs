@@ -12,3 +12,4 @@ pub mod requirements;
 pub mod run;
 mod text;
 pub mod verdict;
+mod yaml;

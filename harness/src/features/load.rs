@@ -1,6 +1,7 @@
 //! From Gherkin text to scenarios that can run, or to a list of everything that is wrong.
 
 use super::source::Source;
+use super::syntax::KEYWORDS;
 use super::{LoadError, Plan, PlannedStep};
 use crate::profile::Profile;
 use crate::requirements::{Catalogue, Requirement};
@@ -60,6 +61,10 @@ impl<W> Loader<'_, W> {
     }
 
     fn read(&mut self, source: &Source) {
+        // The parser takes stray lines for descriptions, whole scenarios among them, or fails only at the end.
+        if let Some((line, message)) = super::syntax::suspect(&source.text) {
+            return self.fault(line, message);
+        }
         let feature = match gherkin::Feature::parse(&source.text, GherkinEnv::default()) {
             Ok(feature) => feature,
             Err(error) => return self.syntax(&source.text, &error.to_string()),
@@ -103,14 +108,7 @@ impl<W> Loader<'_, W> {
             .and_then(|(line, column)| Some((line.parse::<usize>().ok()?, column.parse::<usize>().ok()?)));
         let Some((line, column)) = position else { return self.fault(1, format!("not Gherkin: {message}")) };
         let written = text.lines().nth(line.saturating_sub(1)).unwrap_or_default().trim();
-        let message = if written.is_empty() {
-            format!("not Gherkin: the file ends or breaks off here (column {column}); a feature begins with `Feature:`")
-        } else {
-            let word = written.split_whitespace().next().unwrap_or_default();
-            let hint = nearest(word, KEYWORDS).map(|near| format!("; did you mean {near:?}?")).unwrap_or_default();
-            format!("not Gherkin at column {column}: {written:?}{hint}")
-        };
-        self.fault(line, message);
+        self.fault(line, format!("not Gherkin at column {column}: {written:?}"));
     }
 
     /// A mistyped keyword on the first line of a scenario makes that line part of the description, and the step is
@@ -312,23 +310,6 @@ impl<W> Loader<'_, W> {
         self.errors.append(&mut twice);
     }
 }
-
-const KEYWORDS: [&str; 14] = [
-    "Given",
-    "When",
-    "Then",
-    "And",
-    "But",
-    "Feature:",
-    "Rule:",
-    "Background:",
-    "Scenario:",
-    "Scenario",
-    "Example:",
-    "Examples:",
-    "Scenarios:",
-    "*",
-];
 
 fn quoted(patterns: &[&str]) -> String {
     patterns.iter().map(|pattern| format!("{pattern:?}")).collect::<Vec<_>>().join(" and ")

@@ -5,6 +5,7 @@
 
 mod load;
 mod source;
+mod syntax;
 
 pub use load::load;
 pub use source::{Selection, Source, SourceError, gather};

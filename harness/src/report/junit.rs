@@ -72,14 +72,14 @@ fn case(report: &Report, outcome: &Outcome) -> TestCase {
     case.build()
 }
 
-/// Judgements that fell short, with requirement and citation, and what was measured.
+/// Judgements other than passed, with requirement and citation, and what was measured.
 fn details(report: &Report, outcome: &Outcome) -> String {
     let mut text = String::new();
     if let Some(step) = &outcome.stopped_at {
         let _ = writeln!(text, "stopped at: {step}");
     }
     for judgement in &outcome.judgements {
-        if !matches!(judgement.verdict, Verdict::Failed | Verdict::Warned) && judgement.expected.is_empty() {
+        if judgement.verdict == Verdict::Passed {
             continue;
         }
         let _ = writeln!(text, "{}: {}", judgement.requirement, judgement.verdict);
@@ -87,8 +87,11 @@ fn details(report: &Report, outcome: &Outcome) -> String {
             let _ = writeln!(text, "  {} ({}): {}", requirement.level, requirement.citation, requirement.text);
         }
         let _ = writeln!(text, "  step: {}", judgement.step);
-        let _ = writeln!(text, "  expected: {}", judgement.expected);
-        let _ = writeln!(text, "  came: {}", judgement.observed);
+        for (name, value) in [("expected", &judgement.expected), ("came", &judgement.observed)] {
+            if !value.is_empty() {
+                let _ = writeln!(text, "  {name}: {value}");
+            }
+        }
     }
     for measured in &outcome.measured {
         let _ = writeln!(text, "measured: {}: {}", measured.name, measured.value);

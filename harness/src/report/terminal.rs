@@ -103,18 +103,21 @@ fn row<'a>(text: &mut String, name: &str, own: impl Iterator<Item = &'a Requirem
 }
 
 fn measured(text: &mut String, report: &Report, paint: Paint) {
-    let values: Vec<_> = report
-        .scenarios
-        .iter()
-        .flat_map(|outcome| outcome.measured.iter().map(move |value| (outcome, value)))
-        .collect();
-    if values.is_empty() {
-        return;
+    let mut lines = Vec::new();
+    for outcome in &report.scenarios {
+        let scenario = printable(&outcome.scenario);
+        for value in &outcome.measured {
+            lines.push(format!("  {}: {}   ({scenario})", printable(&value.name), printable(&value.value)));
+        }
+        for judgement in &outcome.judgements {
+            if judgement.verdict == Verdict::Characterised && !judgement.observed.is_empty() {
+                let (id, observed) = (&judgement.requirement, printable(&judgement.observed));
+                lines.push(format!("  {}: {observed}   ({scenario})", paint.verdict(judgement.verdict, id)));
+            }
+        }
     }
-    let _ = writeln!(text, "\n{}", paint.bold("measured"));
-    for (outcome, value) in values {
-        let name = printable(&value.name);
-        let _ = writeln!(text, "  {name}: {}   ({})", printable(&value.value), printable(&outcome.scenario));
+    if !lines.is_empty() {
+        let _ = writeln!(text, "\n{}\n{}", paint.bold("measured and characterised"), lines.join("\n"));
     }
 }
 

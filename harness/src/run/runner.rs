@@ -86,6 +86,10 @@ pub fn run<W: Send + 'static>(
         runtime.block_on(drive(Arc::new(running), Arc::clone(&shared), options.jobs));
         // Threads that still wait for the DUT end with the process.
         runtime.shutdown_background();
+        if options.interrupt.is_raised() {
+            // Cucumber puts the panic hook back only when it comes to its end.
+            drop(std::panic::take_hook());
+        }
         shared.healthy();
     }
     let ended = std::mem::take(&mut *shared.ended.lock().unwrap_or_else(PoisonError::into_inner));
@@ -167,7 +171,7 @@ async fn drive<W: Send + 'static>(running: Running<W>, shared: Arc<Shared<W>>, j
             Box::pin(async move {
                 // Cucumber silences panics while it runs; ours shall still say where they came from.
                 shared.hook.call_once(|| std::panic::set_hook(Box::new(note_panic)));
-                let Some((plan, info)) = plan else { return };
+                let Some((plan, info)) = plan.filter(|_| !shared.interrupt.is_raised()) else { return };
                 shared.observer.begun(&plan.name);
                 let index = info.index;
                 let begun = tokio::task::spawn_blocking(move || {
@@ -226,7 +230,8 @@ fn scenario_seed(seed: u64, name: &str) -> u64 {
     }
     hash = (hash ^ (hash >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
     hash = (hash ^ (hash >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
-    hash ^ (hash >> 31)
+    // 53 bits survive in every reader of JSON.
+    (hash ^ (hash >> 31)) >> 11
 }
 
 fn not_applicable<W>(plan: &Plan<W>, seed: u64, reason: String) -> Outcome {

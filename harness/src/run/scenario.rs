@@ -200,7 +200,10 @@ impl<W: Send + 'static> ScenarioRun<W> {
                 planned.step.requirements.iter().any(|requirement| requirement.id == id)
             };
             let last = self.plan.steps.iter().rposition(binds);
-            let complete = last.zip(stopped_at).is_some_and(|(last, stopped)| last < stopped);
+            // A step that did not hold has judged all of its requirements.
+            let judged = matches!(stop.verdict, Verdict::Failed | Verdict::Warned);
+            let complete =
+                last.zip(stopped_at).is_some_and(|(last, stopped)| last < stopped || (judged && last == stopped));
             match complete {
                 true => worst,
                 false => (stop.verdict == Verdict::NotApplicable).then_some(stop.verdict),
@@ -216,6 +219,8 @@ impl<W: Send + 'static> ScenarioRun<W> {
         // Passed outweighs characterised for the scenario as a whole: something that must hold did.
         let held = requirements.iter().any(|judged| judged.verdict == Verdict::Passed);
         match (&self.stop, worst) {
+            // Never passed when something was lacking.
+            (Some(stop), Some(Verdict::Passed | Verdict::Characterised)) => stop.verdict,
             (Some(stop), worst) => worst.map_or(stop.verdict, |worst| worst.max(stop.verdict)),
             (None, Some(Verdict::Characterised)) if held => Verdict::Passed,
             (None, Some(worst)) => worst,
