@@ -66,8 +66,10 @@ impl PacketSocket {
 
     /// When a frame came: the kernel's own time stamp counts, because this thread may have been kept waiting.
     fn received(&self, stamp: Option<SystemTime>) -> Duration {
-        let now = self.clock.now();
+        // In this order: kept waiting between the two, we take the frame for later than it was, but never for earlier
+        // than what it answers.
         let age = stamp.and_then(|stamp| SystemTime::now().duration_since(stamp).ok());
+        let now = self.clock.now();
         // A stamp much older than a full buffer means that the calendar was set meanwhile.
         now.saturating_sub(age.filter(|age| *age < Duration::from_secs(10)).unwrap_or_default())
     }

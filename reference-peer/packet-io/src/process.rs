@@ -146,17 +146,17 @@ impl Supervised {
         self.watch.wait(limit, |state| state.exit.is_some()).exit
     }
 
+    /// From now on its end is no death. One that came first stays one.
+    pub(crate) fn expect_exit(&self) {
+        let mut state = self.watch.lock();
+        state.stopping |= !state.dead();
+    }
+
     /// Asks it to stop, waits, ends its whole group by force when it does not, and waits until it has gone.
     pub(crate) fn stop(&self) {
+        self.expect_exit();
         drop(self.stdin.lock().unwrap_or_else(PoisonError::into_inner).take());
-        {
-            let mut state = self.watch.lock();
-            // A death that came first stays one.
-            if !state.dead() {
-                state.stopping = true;
-            }
-            self.signal(&state, self.stop_signal, Signal::SIGTERM);
-        }
+        self.signal(&self.watch.lock(), self.stop_signal, Signal::SIGTERM);
         if self.wait_exit(self.stop_within).is_none() {
             self.signal(&self.watch.lock(), StopSignal::Group, Signal::SIGKILL);
             // Nothing outlives SIGKILL but a process that hangs in the kernel, and that is not to hang us.

@@ -12,10 +12,10 @@ use crate::socket_pair::SocketPair;
 use agent::Agent;
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD as BASE64;
-use command_fds::{CommandFdExt, FdMapping};
+use command_fds::CommandFdExt;
 use std::collections::BTreeMap;
-use std::net::IpAddr;
-use std::os::fd::OwnedFd;
+use std::net::{IpAddr, Shutdown};
+use std::os::fd::{AsRawFd, OwnedFd};
 use std::os::unix::net::UnixStream;
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -30,6 +30,9 @@ const READY: &str = "COUNTERPEER-READY";
 
 /// The MTU of the guest's legs.
 const MTU: usize = 1500;
+
+/// How long it may take to switch itself off.
+const SWITCH_OFF: Duration = Duration::from_secs(2);
 
 /// How long it may take to copy a file into the guest.
 const COPY_LIMIT: Duration = Duration::from_secs(10);
@@ -75,6 +78,8 @@ pub struct Guest {
     outside: Arc<SocketPair>,
     inside: Option<Arc<SocketPair>>,
     agent: Mutex<Agent>,
+    /// Another handle of the agent's channel, to close it while a command is running.
+    channel: UnixStream,
     process: Supervised,
     /// The kernel's memory and sockets are files here; removed last.
     _work: TempDir,
@@ -104,14 +109,14 @@ impl Guest {
             .map(|_| SocketPair::with_far_end(clock, MTU, format!("inside leg of {}", config.name)).map_err(failed));
         let (inside, inside_far) = inside.transpose()?.unzip();
         let (channel, channel_far) = UnixStream::pair().map_err(failed)?;
+        let other_handle = channel.try_clone().map_err(failed)?;
 
         let mut command = Command::new(&kernel);
-        command.args(kernel_words(config, memory, &tree, work.path()));
+        let far_ends = FarEnds { channel: channel_far.into(), outside: outside_far, inside: inside_far };
+        command.args(kernel_words(config, memory, &tree, work.path(), &far_ends));
         // Its own environment decides nothing but where the files of the work folder are.
         command.env_clear().env("TMPDIR", work.path()).env("HOME", work.path()).env("PATH", "/usr/bin:/bin");
-        let mut far_ends = vec![far_end(CHANNEL_FD, channel_far.into()), far_end(OUTSIDE_FD, outside_far)];
-        far_ends.extend(inside_far.map(|far| far_end(INSIDE_FD, far)));
-        command.fd_mappings(far_ends).map_err(|error| Error::Config(error.to_string()))?;
+        command.preserved_fds([far_ends.channel, far_ends.outside].into_iter().chain(far_ends.inside).collect());
 
         let process = Supervised::start(
             command,
@@ -128,6 +133,7 @@ impl Guest {
             outside: Arc::new(outside),
             inside: inside.map(Arc::new),
             agent: Mutex::new(Agent::new(channel)),
+            channel: other_handle,
             process,
             _work: work,
         };
@@ -206,7 +212,13 @@ impl StartedDut for Guest {
         self.process.last_output()
     }
 
+    /// The guest switches itself off when its command channel closes. SIGTERM comes second: at a bad moment the
+    /// kernel only spins on it.
     fn stop(&self) {
+        self.process.expect_exit();
+        // Fails only when the guest has closed it already.
+        let _ = self.channel.shutdown(Shutdown::Both);
+        let _ = self.process.wait_exit(SWITCH_OFF);
         self.process.stop();
     }
 
@@ -215,17 +227,21 @@ impl StartedDut for Guest {
     }
 }
 
-/// Descriptors as the guest's kernel has them: behind standard input, output and error.
-const CHANNEL_FD: i32 = 3;
-const OUTSIDE_FD: i32 = 4;
-const INSIDE_FD: i32 = 5;
+impl Drop for Guest {
+    fn drop(&mut self) {
+        self.stop();
+    }
+}
 
-fn far_end(child_fd: i32, parent_fd: OwnedFd) -> FdMapping {
-    FdMapping { parent_fd, child_fd }
+/// What the guest's kernel gets of the socket pairs. The descriptors have the same numbers there.
+struct FarEnds {
+    channel: OwnedFd,
+    outside: OwnedFd,
+    inside: Option<OwnedFd>,
 }
 
 /// The kernel's command line. What begins with `cp.` is for the init script.
-fn kernel_words(config: &GuestConfig, memory: u64, tree: &Path, work: &Path) -> Vec<String> {
+fn kernel_words(config: &GuestConfig, memory: u64, tree: &Path, work: &Path, far: &FarEnds) -> Vec<String> {
     let mut words: Vec<String> = ["root=/dev/root", "rootfstype=hostfs", "ro", "init=/sbin/counterpeer-init", "quiet"]
         .into_iter()
         .chain(["con=null", "con0=null,fd:1", "con1=null", "ssl=null"])
@@ -235,17 +251,19 @@ fn kernel_words(config: &GuestConfig, memory: u64, tree: &Path, work: &Path) -> 
     words.push(format!("uml_dir={}/", work.display()));
     words.push("umid=guest".to_owned());
     words.push(format!("mem={memory}"));
-    words.push(format!("ssl0=fd:{CHANNEL_FD},fd:{CHANNEL_FD}"));
-    let mut leg = |number: u8, name: &str, fd: i32, leg: &GuestLeg| {
+    let channel = far.channel.as_raw_fd();
+    words.push(format!("ssl0=fd:{channel},fd:{channel}"));
+    let mut leg = |number: u8, name: &str, fd: &OwnedFd, leg: &GuestLeg| {
+        let fd = fd.as_raw_fd();
         words.push(format!("vec{number}:transport=fd,fd={fd},depth=64,gro=0"));
         words.push(format!("cp.{name}_mac={}", leg.mac.map(|octet| format!("{octet:02x}")).join(":")));
         let addresses: Vec<String> =
             leg.addresses.iter().map(|(address, prefix)| format!("{address}/{prefix}")).collect();
         words.push(format!("cp.{name}={}", addresses.join(",")));
     };
-    leg(0, "outside", OUTSIDE_FD, &config.outside);
-    if let Some(inside) = &config.inside {
-        leg(1, "inside", INSIDE_FD, inside);
+    leg(0, "outside", &far.outside, &config.outside);
+    if let (Some(inside), Some(fd)) = (&config.inside, &far.inside) {
+        leg(1, "inside", fd, inside);
     }
     words
 }
