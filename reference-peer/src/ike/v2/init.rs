@@ -133,6 +133,7 @@ impl Engine {
         let keys = keys.ok_or(RejectReason::KeyExchange)?;
 
         sa.remote_spi = header.responder_spi;
+        sa.group = Some(suite.group);
         sa.handshake.peer_nonce = nonce.to_vec();
         sa.handshake.peer_message = octets.to_vec();
         sa.requests.outstanding.clear();
@@ -300,6 +301,7 @@ impl Engine {
         let id = self.new_id();
         let spi = self.new_ike_spi(cx.rng);
         let mut sa = IkeSa::new(id, connection, false, (spi, header.initiator_spi), path, cx.now);
+        sa.group = Some(suite.group);
         sa.handshake.nonce = self.nonce(cx.rng);
         sa.handshake.peer_nonce = nonce.to_vec();
         sa.handshake.peer_message = octets.to_vec();

@@ -57,3 +57,44 @@ pub(super) fn detect<'a>(
         remote: !sources.iter().any(|data| ***data == remote),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used, reason = "a test may panic")]
+
+    use super::*;
+    use wire::ikev2::Message;
+
+    fn captured(line: usize) -> Message {
+        let hex = include_str!("testdata/v2cbc.hex").lines().nth(line).unwrap();
+        let octets = (0..hex.len()).step_by(2).map(|at| u8::from_str_radix(&hex[at..at + 2], 16).unwrap());
+        Message::parse(&octets.collect::<Vec<u8>>()).unwrap()
+    }
+
+    /// A daemon that forces encapsulation: its source hash is nobody's, its destination hash is right.
+    #[test]
+    fn captured_hashes() {
+        let end = |host: u8| SocketAddr::from(([10, 66, 0, host], 500));
+        for (line, from, to) in [(0, 1, 2), (1, 2, 1)] {
+            let message = captured(line);
+            let spis = (message.header.initiator_spi, message.header.responder_spi);
+            let path = Path { local: end(to), remote: end(from) };
+            let nat = detect(NatTraversal::Auto, spis, path, message.notifies());
+            assert_eq!(nat, Nat { supported: true, local: false, remote: true });
+            let elsewhere = Path { local: end(9), ..path };
+            assert!(detect(NatTraversal::Auto, spis, elsewhere, message.notifies()).local);
+            assert_eq!(detect(NatTraversal::Off, spis, path, message.notifies()), Nat::default());
+        }
+    }
+
+    #[test]
+    fn what_is_sent_is_understood() {
+        let (a, b) = ("[2001:db8::1]:500".parse().unwrap(), "[2001:db8::2]:500".parse().unwrap());
+        let sent = notifies(NatTraversal::Auto, (1, 2), Path { local: a, remote: b });
+        let nat = detect(NatTraversal::Auto, (1, 2), Path { local: b, remote: a }, sent.iter());
+        assert_eq!(nat, Nat { supported: true, local: false, remote: false });
+        let other = "[2001:db8::1]:501".parse().unwrap();
+        let nat = detect(NatTraversal::Auto, (1, 2), Path { local: b, remote: other }, sent.iter());
+        assert!(nat.remote && !nat.local);
+    }
+}

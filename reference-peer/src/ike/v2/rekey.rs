@@ -19,8 +19,10 @@ impl Engine {
             return;
         }
         let accepts = ike_accepts(&sa.connection);
-        let first = || accepts.iter().flat_map(Accepts::groups).next();
-        let Some(group) = group.or_else(first).and_then(Group::from_iana) else { return };
+        let groups: Vec<u16> = accepts.iter().flat_map(Accepts::groups).collect();
+        let agreed = sa.group.filter(|group| groups.contains(group));
+        let group = group.or(agreed).or(groups.first().copied());
+        let Some(group) = group.and_then(Group::from_iana) else { return };
         let spi = self.new_ike_spi(cx.rng);
         let offer = IkeOffer {
             spi,
@@ -45,12 +47,12 @@ impl Engine {
     ) {
         let found = Found::new(received.payloads);
         let made = self.completed_rekey(sa, &found, &offer);
-        let (choice_spi, keys, peer_nonce) = match made {
+        let (peer_spi, keys, peer_nonce) = match made {
             Ok(made) => made,
             Err(error) => return self.rekey_ike_refused(cx, sa, &found, received, &offer, error),
         };
         sa.refused_since = None;
-        let mut new = self.successor(cx, sa, true, (offer.spi, choice_spi), keys);
+        let mut new = self.successor(cx, sa, true, (offer.spi, peer_spi), keys, offer.key_pair.group().id());
         self.started(cx, sa, &mut new);
         // The IKE SA made with the lowest of four nonces goes, deleted by whoever made it (section 2.8.2).
         let opposite = self.has(Deviation::WrongNonceComparison);
@@ -192,7 +194,7 @@ impl Engine {
             payloads.push(Body::KeyExchange(KeyExchange::new(suite.group, public)).into());
         }
         self.respond(cx, sa, received.header, received.path, payloads);
-        let mut new = self.successor(cx, sa, false, (spi, peer_spi), keys);
+        let mut new = self.successor(cx, sa, false, (spi, peer_spi), keys, suite.group);
         self.started(cx, sa, &mut new);
         let successor = new.id;
         if sa.is_rekeying() {
@@ -226,12 +228,21 @@ impl Engine {
     // ---- Shared ----
 
     /// A new IKE SA in place of an old one. Message IDs and windows start anew (section 2.18).
-    fn successor(&mut self, cx: &mut Cx<'_>, old: &IkeSa, initiator: bool, spis: (u64, u64), keys: IkeKeys) -> IkeSa {
+    fn successor(
+        &mut self,
+        cx: &mut Cx<'_>,
+        old: &IkeSa,
+        initiator: bool,
+        spis: (u64, u64),
+        keys: IkeKeys,
+        group: u16,
+    ) -> IkeSa {
         let id = self.new_id();
         let initiator = if self.has(Deviation::RekeyKeepsRoles) { old.initiator } else { initiator };
         let mut new = IkeSa::new(id, old.connection.clone(), initiator, spis, old.path, cx.now);
         new.responses = super::retransmit::Responses::new(1);
         new.nat = old.nat;
+        new.group = Some(group);
         if self.has(Deviation::RekeyKeepsMessageIds) {
             new.requests.next_id = old.requests.next_id;
         }

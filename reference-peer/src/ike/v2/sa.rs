@@ -25,6 +25,8 @@ pub(super) struct IkeSa {
     pub(super) path: Path,
     pub(super) nat: Nat,
     pub(super) keys: Option<IkeKeys>,
+    /// The key exchange method that was agreed on: the first guess for a rekey.
+    pub(super) group: Option<u16>,
     pub(super) requests: Requests,
     pub(super) responses: Responses,
     /// Messages sent so far, by exchange type and direction.
@@ -174,6 +176,7 @@ impl IkeSa {
             path,
             nat: Nat::default(),
             keys: None,
+            group: None,
             requests: Requests::default(),
             responses: Responses::new(window),
             sent: BTreeMap::new(),
@@ -251,7 +254,9 @@ impl IkeSa {
     /// When something is to be done without a message coming in.
     pub(super) fn next_timeout(&self) -> Option<Instant> {
         let requests = self.requests.outstanding.iter().map(|request| request.next_at);
-        let queued = self.requests.queue.iter().filter_map(|(ready, _)| *ready);
+        // A full window is opened by a response, not by time.
+        let open = self.requests.window_open() && self.is_established();
+        let queued = self.requests.queue.iter().filter_map(|(ready, _)| ready.filter(|_| open));
         let children = self.children.iter().flat_map(|pair| [pair.rekey_at, pair.expire_at]).flatten();
         let patience = self.handshake.refused.filter(|_| self.state == State::InitSent).map(|(_, until)| until);
         let repeat = self.repeat_response.as_ref().map(|(at, ..)| *at);

@@ -685,6 +685,32 @@ fn a_refused_group_in_create_child_sa_is_corrected() {
     assert_eq!((pair.installed[A].len(), pair.installed[A][1].group), (2, Some(31)));
 }
 
+/// Whatever is queued, a timer that has fired does not fire again at the same time for ever.
+#[test]
+fn a_full_window_is_waited_for_without_timers() {
+    let mut pair = Pair::plain();
+    let [a, b] = pair.up();
+    pair.at(A, |e, now, rng, hands| e.rekey_ike(now, rng, a, hands)).unwrap();
+    pair.at(B, |e, now, rng, hands| e.create_child(now, rng, b, "second", hands)).unwrap();
+    pair.run(0.5);
+    pair.fate = Box::new(|_, _| Fate::Lose);
+    for (end, id) in [(A, a), (B, b)] {
+        pair.at(end, |e, now, rng, hands| e.liveness(now, rng, id, hands)).unwrap();
+    }
+    pair.run(100.0);
+}
+
+#[test]
+fn a_rekey_starts_with_the_group_that_was_agreed_on() {
+    let mut pair = Pair::with("aes128-sha256-modp1024-x25519", "aes128-sha256");
+    pair = pair.change(B, |b| b.ike_proposals = vec!["aes128-sha256-x25519".parse().unwrap()]);
+    let [a, _] = pair.up();
+    pair.at(A, |e, now, rng, hands| e.rekey_ike(now, rng, a, hands)).unwrap();
+    pair.run(1.0);
+    assert_eq!(pair.messages(A, ExchangeType::CREATE_CHILD_SA, false).len(), 1);
+    assert_eq!(pair.count(A, |e| matches!(e, Event::IkeSaUp { rekeys: Some(_), .. })), 1);
+}
+
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(64))]
 
