@@ -27,6 +27,13 @@ fn start(script: &str) -> Result<ForegroundCommand, Error> {
     ForegroundCommand::start(&config(script))
 }
 
+/// One that is ready, and then does the rest of the script when the file `go` appears in the folder.
+fn start_and_wait(folder: &Path, before: &str, after: &str) -> ForegroundCommand {
+    let script = format!("{before} echo READY; until test -e go; do sleep 0.01; done; {after}");
+    let config = CommandConfig { folder: folder.to_owned(), ..config(&script) };
+    ForegroundCommand::start(&config).unwrap()
+}
+
 /// Whether a process is there that is no zombie.
 fn lives(pid: &str) -> bool {
     std::fs::read_to_string(format!("/proc/{}/stat", pid.trim())).is_ok_and(|stat| !stat.contains(") Z "))
@@ -72,7 +79,9 @@ fn its_death_is_noticed_with_its_last_words() {
     dut.stop();
     assert_eq!(dut.death(), Some(death), "stopping comes too late");
 
-    let dut = start("echo READY; echo out of memory >&2; exit 7").unwrap();
+    let folder = tempfile::tempdir().unwrap();
+    let dut = start_and_wait(folder.path(), "", "echo out of memory >&2; exit 7");
+    std::fs::write(folder.path().join("go"), "").unwrap();
     eventually(|| dut.death().is_some());
     let death = dut.death().unwrap();
     assert_eq!(
@@ -83,7 +92,9 @@ fn its_death_is_noticed_with_its_last_words() {
 
 #[test]
 fn a_death_that_only_the_output_tells_counts() {
-    let dut = start("echo READY; echo COUNTERPEER-DEAD the daemon ended with status 1; read word").unwrap();
+    let folder = tempfile::tempdir().unwrap();
+    let dut = start_and_wait(folder.path(), "", "echo COUNTERPEER-DEAD the daemon ended with status 1; read word");
+    std::fs::write(folder.path().join("go"), "").unwrap();
     eventually(|| dut.death().is_some());
     assert_eq!(dut.death().unwrap().reason, "the daemon ended with status 1");
     dut.stop();
@@ -120,7 +131,9 @@ fn what_will_not_stop_is_killed_with_all_its_children() {
 
 #[test]
 fn children_that_a_dead_one_leaves_are_swept_up() {
-    let dut = start("sleep 1000 & echo child $!; echo READY; kill -KILL $$").unwrap();
+    let folder = tempfile::tempdir().unwrap();
+    let dut = start_and_wait(folder.path(), "sleep 1000 & echo child $!;", "kill -KILL $$");
+    std::fs::write(folder.path().join("go"), "").unwrap();
     eventually(|| dut.death().is_some());
     let child = dut.last_output()[0].replace("child ", "");
     eventually(|| !lives(&child));
