@@ -27,3 +27,6 @@ mod tests;
 mod transform;
 mod transport;
 mod tunnel;
+#[cfg(test)]
+#[allow(clippy::unwrap_used, reason = "a test fails by panicking")]
+mod vectors;

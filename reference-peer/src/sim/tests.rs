@@ -210,7 +210,7 @@ fn errors_about_translated_packets_find_their_way() {
     let error = icmpv4::Packet::unreachable(icmpv4::PORT_UNREACHABLE, quoted).to_bytes();
     lab.server.send(lab.now, SERVER.into(), PUBLIC.into(), Protocol::ICMP, error, Sending::default()).unwrap();
     lab.run(10);
-    let [Seen { content: Content::Icmpv4(error), .. }] = &lab.client.seen()[..] else { panic!("one error") };
+    let [Seen { content: Content::Icmpv4(error), .. }] = lab.client.seen() else { panic!("one error") };
     let icmpv4::Message::DestinationUnreachable { original, .. } = &error.message else { panic!("unreachable") };
     let original = ipv4::Packet::parse(original).unwrap();
     assert!(original.is_intact());
@@ -221,7 +221,7 @@ fn errors_about_translated_packets_find_their_way() {
     lab.client.take_seen();
     lab.client.ping(lab.now, SERVER.into(), (1, 1), 8, low).unwrap();
     lab.run(10);
-    let [Seen { content: Content::Icmpv4(error), .. }] = &lab.client.seen()[..] else { panic!("one error") };
+    let [Seen { content: Content::Icmpv4(error), .. }] = lab.client.seen() else { panic!("one error") };
     assert!(matches!(error.message, icmpv4::Message::TimeExceeded { .. }));
 }
 
