@@ -9,7 +9,13 @@
 //! Knows no sockets and no IKE: keys and selectors are handed in as [`SaParameters`](sa::SaParameters).
 
 mod authentication;
+#[cfg(test)]
+#[allow(clippy::unwrap_used, reason = "a test fails by panicking")]
+mod deviation_tests;
 pub mod drops;
+#[cfg(test)]
+#[allow(clippy::unwrap_used, reason = "a test fails by panicking")]
+mod esp_tests;
 pub mod flow;
 pub mod fragment;
 pub mod header;

@@ -147,7 +147,7 @@ impl OutboundSa {
 
     /// The longest inner packet whose protected form fits `mtu` octets (tunnel mode).
     pub fn inner_mtu(&self, mtu: usize) -> usize {
-        let mut inner = mtu.saturating_sub(self.overhead(0) - self.transform.block);
+        let mut inner = mtu.saturating_sub(self.overhead(0).saturating_sub(self.transform.block));
         while inner > 0 && inner + self.overhead(inner) > mtu {
             inner -= 1;
         }
@@ -290,6 +290,10 @@ impl OutboundSa {
         iv: &[u8],
         out: &mut Vec<u8>,
     ) -> Result<u64, ProtectError> {
+        if iv.len() != self.transform.iv_len {
+            let (algorithm, expected) = (self.parameters.encryption, self.transform.iv_len);
+            return Err(CipherError::IvLength { algorithm, expected, actual: iv.len() }.into());
+        }
         let pad_len = self.transform.pad_len(payload.len());
         let sequence = self.counter.advance(0)?;
         out.clear();

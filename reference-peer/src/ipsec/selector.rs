@@ -132,6 +132,13 @@ pub struct TrafficSelector {
 }
 
 impl TrafficSelector {
+    /// From the fields of a traffic selector on the wire (RFC 7296 section 3.13.1); `None` if addresses or ports are
+    /// out of order, or addresses of two families.
+    pub fn from_wire(start: IpAddr, end: IpAddr, protocol: u8, (start_port, end_port): (u16, u16)) -> Option<Self> {
+        let ports = PortRange::from_wire(start_port, end_port)?;
+        Some(Self { addresses: AddressRange::new(start, end)?, protocol, ports })
+    }
+
     /// Every protocol and port of some addresses.
     pub fn addresses(addresses: impl Into<AddressRange>) -> Self {
         Self { addresses: addresses.into(), protocol: 0, ports: PortRange::Any }
@@ -261,4 +268,116 @@ pub fn narrow(ours: &[TrafficSelector], theirs: &[TrafficSelector]) -> Vec<Traff
         }
     }
     narrowed
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used, reason = "a test fails by panicking")]
+mod tests {
+    use super::super::flow::UpperLayer;
+    use super::*;
+    use proptest::prelude::*;
+
+    fn selector(addresses: &str, protocol: u8, ports: PortRange) -> TrafficSelector {
+        let net: ipnet::IpNet = addresses.parse().unwrap();
+        TrafficSelector { addresses: net.into(), protocol, ports }
+    }
+
+    fn flow(upper: UpperLayer, protocol: u8) -> Flow {
+        Flow { source: [10, 1, 0, 1].into(), destination: [10, 2, 0, 1].into(), protocol: Some(protocol), upper }
+    }
+
+    fn pair(local: TrafficSelector, remote: TrafficSelector) -> Selectors {
+        Selectors::pair(local, remote)
+    }
+
+    #[test]
+    fn ends_are_told_apart() {
+        let web = pair(selector("10.1.0.0/16", 6, PortRange::Any), selector("10.2.0.0/16", 6, PortRange::single(80)));
+        let there = flow(UpperLayer::Ports(50_000, 80), 6);
+        let back = Flow {
+            source: there.destination,
+            destination: there.source,
+            upper: UpperLayer::Ports(80, 50_000),
+            ..there
+        };
+        assert!(web.admit(&there, Direction::Outbound));
+        assert!(web.admit(&back, Direction::Inbound));
+        assert!(!web.admit(&there, Direction::Inbound));
+        assert!(!web.admit(&back, Direction::Outbound));
+        assert!(web.reversed().admit(&there, Direction::Inbound));
+        assert!(!web.admit(&flow(UpperLayer::Ports(50_000, 80), 17), Direction::Outbound));
+        assert!(!web.admit(&flow(UpperLayer::Ports(50_000, 81), 6), Direction::Outbound));
+    }
+
+    #[test]
+    fn fragments_and_hidden_ports() {
+        let (any, port, opaque) = (PortRange::Any, PortRange::single(80), PortRange::Opaque);
+        for (ports, visible, hidden) in [(any, true, true), (port, true, false), (opaque, false, true)] {
+            let selectors = pair(selector("10.1.0.0/16", 6, any), selector("10.2.0.0/16", 6, ports));
+            let admit = |upper| selectors.admit(&flow(upper, 6), Direction::Outbound);
+            assert_eq!(admit(UpperLayer::Ports(1, 80)), visible, "{ports:?}");
+            assert_eq!(admit(UpperLayer::Hidden), hidden, "{ports:?}");
+            let also = Selectors { fragments_also: true, ..selectors };
+            assert!(also.admit(&flow(UpperLayer::Hidden, 6), Direction::Outbound));
+        }
+    }
+
+    #[test]
+    fn icmp_is_judged_by_the_senders_end() {
+        // RFC 4301 section 4.4.1.3 case C: echo requests may be sent, but not received.
+        let echo = PortRange::single(0x0800);
+        let selectors = pair(selector("10.1.0.0/16", 1, echo), selector("10.2.0.0/16", 1, PortRange::Opaque));
+        let request = flow(UpperLayer::TypeCode(8, 0), 1);
+        assert!(selectors.admit(&request, Direction::Outbound));
+        assert!(!selectors.admit(&flow(UpperLayer::TypeCode(0, 0), 1), Direction::Outbound));
+        let inward = Flow { source: request.destination, destination: request.source, ..request };
+        assert!(!selectors.admit(&inward, Direction::Inbound));
+    }
+
+    #[test]
+    fn families_never_mix() {
+        let selectors = pair(TrafficSelector::any_v4(), TrafficSelector::any_v4());
+        let v6 = Flow {
+            source: "2001:db8::1".parse().unwrap(),
+            destination: "2001:db8::2".parse().unwrap(),
+            ..flow(UpperLayer::Absent, 59)
+        };
+        assert!(!selectors.admit(&v6, Direction::Outbound));
+        assert!(Selectors::any().admit(&v6, Direction::Outbound));
+        assert!(AddressRange::new([255; 4].into(), "::1".parse().unwrap()).is_none());
+    }
+
+    fn ranges() -> impl Strategy<Value = TrafficSelector> {
+        let ports = prop_oneof![
+            Just(PortRange::Any),
+            Just(PortRange::Opaque),
+            (0_u16..20, 0_u16..20).prop_map(|(a, b)| PortRange::Range(a.min(b), a.max(b))),
+        ];
+        (0_u8..20, 0_u8..20, prop::sample::select(vec![0, 6, 17]), ports).prop_map(|(a, b, protocol, ports)| {
+            let (low, high) = ([10, 0, 0, a.min(b)], [10, 0, 0, a.max(b)]);
+            TrafficSelector { addresses: AddressRange::new(low.into(), high.into()).unwrap(), protocol, ports }
+        })
+    }
+
+    proptest! {
+        /// What both admit is what the intersection admits.
+        #[test]
+        fn narrowing_is_intersection(
+            a in ranges(), b in ranges(), host in 0_u8..20, protocol in prop::sample::select(vec![6_u8, 17]), port in 0_u16..20, hidden: bool,
+        ) {
+            let value = if hidden { PortValue::Missing } else { PortValue::Known(port) };
+            let admits = |selector: &TrafficSelector| selector.admits([10, 0, 0, host].into(), Some(protocol), value, false);
+            let both = a.intersection(&b);
+            prop_assert_eq!(admits(&a) && admits(&b), both.is_some_and(|both| admits(&both)));
+            prop_assert_eq!(both, b.intersection(&a));
+            prop_assert_eq!(a.intersection(&a), Some(a));
+        }
+
+        #[test]
+        fn ports_read_back(start: u16, end: u16) {
+            if let Some(range) = PortRange::from_wire(start, end) {
+                prop_assert_eq!(range.to_wire(), (start, end));
+            }
+        }
+    }
 }

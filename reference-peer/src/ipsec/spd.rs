@@ -107,3 +107,61 @@ impl Spd {
         }
     }
 }
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used, reason = "a test fails by panicking")]
+mod tests {
+    use super::super::flow::UpperLayer;
+    use super::*;
+
+    fn policy(name: &str, local: &str, remote: &str, action: Action) -> Policy {
+        let net = |text: &str| text.parse::<ipnet::IpNet>().unwrap();
+        Policy { name: name.into(), selectors: Selectors::pair(net(local), net(remote)), action }
+    }
+
+    fn flow(source: [u8; 4], destination: [u8; 4]) -> Flow {
+        Flow {
+            source: source.into(),
+            destination: destination.into(),
+            protocol: Some(17),
+            upper: UpperLayer::Ports(1, 2),
+        }
+    }
+
+    fn spd() -> Spd {
+        let policies = vec![
+            policy("printer", "10.1.0.9/32", "0.0.0.0/0", Action::Discard),
+            policy("branch", "10.1.0.0/16", "10.2.0.0/16", Action::Protect),
+            policy("outside", "192.0.2.1/32", "0.0.0.0/0", Action::Bypass),
+        ];
+        Spd::new(policies, Arc::default())
+    }
+
+    #[test]
+    fn the_first_policy_decides_and_none_discards() {
+        let spd = spd();
+        let to = |source, destination| spd.outbound(&flow(source, destination));
+        assert!(matches!(to([10, 1, 0, 1], [10, 2, 0, 1]), Decision::Protect(policy) if policy.name == "branch"));
+        assert_eq!(to([10, 1, 0, 9], [10, 2, 0, 1]), Decision::Discard);
+        assert_eq!(to([192, 0, 2, 1], [8, 8, 8, 8]), Decision::Bypass);
+        assert_eq!(to([10, 1, 0, 1], [8, 8, 8, 8]), Decision::Discard);
+    }
+
+    #[test]
+    fn clear_packets_must_be_bypassed() {
+        let spd = spd();
+        let from = |source, destination| spd.inbound_clear(&flow(source, destination));
+        assert_eq!(from([8, 8, 8, 8], [192, 0, 2, 1]), Ok(()));
+        assert_eq!(from([10, 2, 0, 1], [10, 1, 0, 1]), Err(DropReason::PolicyUnprotected));
+        assert_eq!(from([10, 2, 0, 1], [10, 1, 0, 9]), Err(DropReason::PolicyDiscard));
+        assert_eq!(from([8, 8, 8, 8], [10, 1, 0, 1]), Err(DropReason::PolicyDiscard));
+    }
+
+    #[test]
+    fn protected_packets_belong_to_their_policy() {
+        let spd = spd();
+        let under = |destination| spd.inbound_protected(&flow([10, 2, 0, 1], destination), "branch");
+        assert_eq!(under([10, 1, 0, 1]), Ok(()));
+        assert_eq!(under([10, 1, 0, 9]), Err(DropReason::SelectorMismatch));
+    }
+}
