@@ -16,12 +16,14 @@ use cbc::cipher::{
 };
 use ccm::Ccm;
 use chacha20poly1305::ChaCha20Poly1305;
-use zeroize::{Zeroize, Zeroizing};
+use subtle::ConstantTimeEq;
+use zeroize::{ZeroizeOnDrop, Zeroizing};
 
 use crate::{
     Encryption::{self, *},
     KeyBits::{B128, B192, B256},
     KeyError,
+    gmac::Gmac,
 };
 
 /// Why a packet was not encrypted or decrypted.
@@ -119,6 +121,9 @@ impl Cipher {
             AesGcm16(B128) => aead::<AesGcm<Aes128, U12, U16>, 4>(key_material),
             AesGcm16(B192) => aead::<AesGcm<Aes192, U12, U16>, 4>(key_material),
             AesGcm16(B256) => aead::<AesGcm<Aes256, U12, U16>, 4>(key_material),
+            AesGmac(B128) => gmac::<Aes128>(key_material),
+            AesGmac(B192) => gmac::<Aes192>(key_material),
+            AesGmac(B256) => gmac::<Aes256>(key_material),
             Encryption::ChaCha20Poly1305 => aead::<ChaCha20Poly1305, 4>(key_material),
         };
         match keyed {
@@ -159,7 +164,7 @@ impl Cipher {
     }
 
     /// Encrypts the data in place with a combined mode and writes the integrity check value over it and the
-    /// additional authenticated data.
+    /// additional authenticated data. [`Encryption::AesGmac`] leaves the data clear.
     ///
     /// # Errors
     /// The algorithm only encrypts, or the lengths do not fit it; the data are then as they were.
@@ -171,7 +176,7 @@ impl Cipher {
     ///
     /// # Errors
     /// The algorithm only encrypts, the lengths do not fit it, or the integrity check value is wrong. After a wrong
-    /// one the data are either as they were or zero, never the plaintext.
+    /// one the data are either as they were or zero, never decrypted.
     pub fn open(&self, iv: &[u8], aad: &[u8], data: &mut [u8], icv: &[u8]) -> Result<(), CipherError> {
         self.aead(iv, icv.len())?.open(iv, aad, data, icv)
     }
@@ -233,7 +238,7 @@ struct Cbc<C>(C);
 
 fn cbc<C>(key: &[u8]) -> Option<Keyed>
 where
-    C: KeyInit + BlockCipherEncrypt + BlockCipherDecrypt + Send + Sync + 'static,
+    C: KeyInit + BlockCipherEncrypt + BlockCipherDecrypt + ZeroizeOnDrop + Send + Sync + 'static,
 {
     Some(Keyed::Plain(Arc::new(Cbc(C::new_from_slice(key).ok()?))))
 }
@@ -257,21 +262,21 @@ impl<C: BlockCipherEncrypt + BlockCipherDecrypt + Send + Sync> Plain for Cbc<C> 
 /// Counter mode, RFC 3686 section 4: the counter block is nonce, IV, and a block counter that starts with one.
 struct Ctr<C> {
     cipher: C,
-    nonce: [u8; 4],
+    nonce: Zeroizing<[u8; 4]>,
 }
 
 fn ctr<C>(key_material: &[u8]) -> Option<Keyed>
 where
-    C: KeyInit + BlockCipherEncrypt + BlockSizeUser<BlockSize = U16> + Send + Sync + 'static,
+    C: KeyInit + BlockCipherEncrypt + BlockSizeUser<BlockSize = U16> + ZeroizeOnDrop + Send + Sync + 'static,
 {
     let (key, nonce) = key_material.split_last_chunk::<4>()?;
-    Some(Keyed::Plain(Arc::new(Ctr { cipher: C::new_from_slice(key).ok()?, nonce: *nonce })))
+    Some(Keyed::Plain(Arc::new(Ctr { cipher: C::new_from_slice(key).ok()?, nonce: Zeroizing::new(*nonce) })))
 }
 
 impl<C: BlockCipherEncrypt + BlockSizeUser<BlockSize = U16> + Send + Sync> Plain for Ctr<C> {
     fn encrypt(&self, iv: &[u8], data: &mut [u8]) -> Result<(), CipherError> {
         let mut block = [0; 16];
-        block[..4].copy_from_slice(&self.nonce);
+        block[..4].copy_from_slice(&*self.nonce);
         block[4..12].copy_from_slice(iv);
         block[15] = 1;
         let core = ctr::CtrCore::<&C, ctr::flavors::Ctr32BE>::inner_iv_init(&self.cipher, &block.into());
@@ -280,12 +285,6 @@ impl<C: BlockCipherEncrypt + BlockSizeUser<BlockSize = U16> + Send + Sync> Plain
 
     fn decrypt(&self, iv: &[u8], data: &mut [u8]) -> Result<(), CipherError> {
         self.encrypt(iv, data)
-    }
-}
-
-impl<C> Drop for Ctr<C> {
-    fn drop(&mut self) {
-        self.nonce.zeroize();
     }
 }
 
@@ -325,6 +324,27 @@ impl<A: AeadInOut + Send + Sync, const SALT: usize> Aead for Salted<A, SALT> {
         let icv = <&Tag<A>>::try_from(icv).map_err(|_| CipherError::Integrity)?;
         let opened = self.aead.decrypt_inout_detached(&self.nonce(iv), aad, data.into(), icv);
         opened.map_err(|AeadError| CipherError::Integrity)
+    }
+}
+
+fn gmac<C>(key_material: &[u8]) -> Option<Keyed>
+where
+    C: KeyInit + BlockCipherEncrypt + BlockSizeUser<BlockSize = U16> + ZeroizeOnDrop + Send + Sync + 'static,
+{
+    Some(Keyed::Aead(Arc::new(Gmac::<C>::new(key_material)?)))
+}
+
+impl<C: BlockCipherEncrypt + BlockSizeUser<BlockSize = U16> + Send + Sync> Aead for Gmac<C> {
+    fn seal(&self, iv: &[u8], aad: &[u8], data: &mut [u8], icv: &mut [u8]) -> Result<(), CipherError> {
+        icv.copy_from_slice(&self.tag(iv, aad, data));
+        Ok(())
+    }
+
+    fn open(&self, iv: &[u8], aad: &[u8], data: &mut [u8], icv: &[u8]) -> Result<(), CipherError> {
+        match bool::from(self.tag(iv, aad, data).ct_eq(icv)) {
+            true => Ok(()),
+            false => Err(CipherError::Integrity),
+        }
     }
 }
 

@@ -67,6 +67,12 @@ pub enum Encryption {
     AesGcm12(KeyBits),
     /// AES in GCM mode with an ICV of 16 octets, RFC 4106.
     AesGcm16(KeyBits),
+    /// AES-GMAC: authentication without encryption, RFC 4543. For ESP only, and in the shape of a combined mode: the
+    /// data stay clear and are authenticated after the AAD.
+    ///
+    /// Whether the IV is authenticated is the caller's choice, who puts it into the AAD or not: RFC 4543 leaves it out
+    /// in section 3.3 and section 7, but shows it inside in figure 4, which is how Linux's `rfc4543` does it.
+    AesGmac(KeyBits),
     /// ChaCha20 and Poly1305, RFC 7634.
     ChaCha20Poly1305,
 }
@@ -76,7 +82,7 @@ use KeyBits::{B128, B192, B256};
 
 impl Encryption {
     /// Every algorithm with every key length, by IANA number.
-    pub const ALL: [Self; 28] = [
+    pub const ALL: [Self; 31] = [
         Des,
         TripleDes,
         Null,
@@ -104,6 +110,9 @@ impl Encryption {
         AesGcm16(B128),
         AesGcm16(B192),
         AesGcm16(B256),
+        AesGmac(B128),
+        AesGmac(B192),
+        AesGmac(B256),
         ChaCha20Poly1305,
     ];
 
@@ -129,6 +138,7 @@ impl Encryption {
             AesGcm8(_) => 18,
             AesGcm12(_) => 19,
             AesGcm16(_) => 20,
+            AesGmac(_) => 21,
             ChaCha20Poly1305 => 28,
         }
     }
@@ -160,7 +170,7 @@ impl Encryption {
         match self {
             Des | TripleDes | Null | AesCbc(_) => 0,
             AesCcm8(_) | AesCcm12(_) | AesCcm16(_) => 3,
-            AesCtr(_) | AesGcm8(_) | AesGcm12(_) | AesGcm16(_) | ChaCha20Poly1305 => 4,
+            AesCtr(_) | AesGcm8(_) | AesGcm12(_) | AesGcm16(_) | AesGmac(_) | ChaCha20Poly1305 => 4,
         }
     }
 
@@ -189,7 +199,7 @@ impl Encryption {
             Des | TripleDes | Null | AesCbc(_) | AesCtr(_) => 0,
             AesCcm8(_) | AesGcm8(_) => 8,
             AesCcm12(_) | AesGcm12(_) => 12,
-            AesCcm16(_) | AesGcm16(_) | ChaCha20Poly1305 => 16,
+            AesCcm16(_) | AesGcm16(_) | AesGmac(_) | ChaCha20Poly1305 => 16,
         }
     }
 
@@ -212,6 +222,7 @@ impl Encryption {
             AesGcm8(_) => "ENCR_AES_GCM_8",
             AesGcm12(_) => "ENCR_AES_GCM_12",
             AesGcm16(_) => "ENCR_AES_GCM_16",
+            AesGmac(_) => "ENCR_NULL_AUTH_AES_GMAC",
             ChaCha20Poly1305 => "ENCR_CHACHA20_POLY1305",
         }
     }
@@ -220,7 +231,7 @@ impl Encryption {
         match self {
             Des | TripleDes | Null | ChaCha20Poly1305 => None,
             AesCbc(bits) | AesCtr(bits) | AesCcm8(bits) | AesCcm12(bits) | AesCcm16(bits) | AesGcm8(bits)
-            | AesGcm12(bits) | AesGcm16(bits) => Some(bits),
+            | AesGcm12(bits) | AesGcm16(bits) | AesGmac(bits) => Some(bits),
         }
     }
 }
@@ -233,5 +244,71 @@ impl fmt::Display for Encryption {
             Some(bits) => write!(f, " ({bits})"),
             None => Ok(()),
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn numbers_lead_back_to_the_algorithm() {
+        for algorithm in Encryption::ALL {
+            assert_eq!(Encryption::from_iana(algorithm.id(), algorithm.key_length_attribute()), Some(algorithm));
+        }
+    }
+
+    /// RFC 7296 section 3.3.5, and numbers of algorithms that are not here.
+    #[test]
+    fn transforms_that_are_no_algorithm() {
+        for (id, bits) in [
+            (2, Some(64)),
+            (3, Some(192)),
+            (11, Some(0)),
+            (12, None),
+            (12, Some(0)),
+            (12, Some(160)),
+            (20, None),
+            (28, Some(256)),
+            (0, None),
+            (1, None),
+            (17, None),
+            (23, Some(128)),
+            (u16::MAX, None),
+        ] {
+            assert_eq!(Encryption::from_iana(id, bits), None, "{id} {bits:?}");
+        }
+    }
+
+    /// RFC 2405 and 2451 section 2, 3602 section 2, 3686 sections 2 and 5.1, 4106 sections 2, 6 and 8.1, 4309 sections
+    /// 2, 6 and 7.1, 4543 sections 2, 3.4 and 5.3, 7634 section 2.
+    #[test]
+    fn lengths() {
+        for (algorithm, key_material, iv, block, icv) in [
+            (Des, 8, 8, 8, 0),
+            (TripleDes, 24, 8, 8, 0),
+            (Null, 0, 0, 1, 0),
+            (AesCbc(B192), 24, 16, 16, 0),
+            (AesCtr(B128), 20, 8, 1, 0),
+            (AesCtr(B256), 36, 8, 1, 0),
+            (AesCcm8(B128), 19, 8, 1, 8),
+            (AesCcm12(B192), 27, 8, 1, 12),
+            (AesCcm16(B256), 35, 8, 1, 16),
+            (AesGcm8(B128), 20, 8, 1, 8),
+            (AesGcm12(B192), 28, 8, 1, 12),
+            (AesGcm16(B256), 36, 8, 1, 16),
+            (AesGmac(B128), 20, 8, 1, 16),
+            (ChaCha20Poly1305, 36, 8, 1, 16),
+        ] {
+            let lengths =
+                (algorithm.key_material_len(), algorithm.iv_len(), algorithm.block_len(), algorithm.icv_len());
+            assert_eq!(lengths, (key_material, iv, block, icv), "{algorithm}");
+        }
+    }
+
+    #[test]
+    fn names() {
+        assert_eq!(AesCbc(B256).to_string(), "ENCR_AES_CBC (256)");
+        assert_eq!(ChaCha20Poly1305.to_string(), "ENCR_CHACHA20_POLY1305");
     }
 }

@@ -167,3 +167,43 @@ impl fmt::Debug for IntegrityKey {
         f.debug_struct("IntegrityKey").field("algorithm", &self.algorithm).finish_non_exhaustive()
     }
 }
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used, reason = "a test that unwraps nothing has failed")]
+
+    use super::*;
+
+    #[test]
+    fn numbers_lead_back_to_the_algorithm() {
+        for algorithm in Integrity::ALL {
+            assert_eq!(Integrity::from_iana(algorithm.id()), Some(algorithm));
+        }
+        assert_eq!([3, 4, 6, 7, 15, u16::MAX].map(Integrity::from_iana), [Option::None; 6]);
+    }
+
+    #[test]
+    fn keys_of_any_other_length_are_refused() {
+        for algorithm in Integrity::ALL {
+            for actual in (0..=70).filter(|len| *len != algorithm.key_len()) {
+                let error = KeyError { algorithm: algorithm.name(), expected: algorithm.key_len(), actual };
+                assert_eq!(IntegrityKey::new(algorithm, &vec![7; actual]).unwrap_err(), error);
+            }
+        }
+    }
+
+    /// An ICV of no octets must not pass where one is due.
+    #[test]
+    fn nothing_is_no_icv() {
+        for algorithm in Integrity::ALL {
+            let key = IntegrityKey::new(algorithm, &vec![7; algorithm.key_len()]).unwrap();
+            assert_eq!(key.verify(&[b"data"], &[]), algorithm == None, "{algorithm}");
+        }
+    }
+
+    #[test]
+    fn debug_shows_no_key() {
+        let key = IntegrityKey::new(AesCmac96, &[7; 16]).unwrap();
+        assert_eq!(format!("{key:?}"), "IntegrityKey { algorithm: AesCmac96, .. }");
+    }
+}

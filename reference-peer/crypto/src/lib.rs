@@ -18,6 +18,7 @@
 mod cipher;
 mod dh;
 mod encryption;
+mod gmac;
 mod hash;
 mod integrity;
 mod mac;

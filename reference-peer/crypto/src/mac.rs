@@ -92,3 +92,23 @@ fn run<M: digest::Mac + Clone>(keyed: &M, parts: &[&[u8]], out: &mut [u8; MAX_LE
     out[..code.len()].copy_from_slice(&code);
     code.len()
 }
+
+#[cfg(test)]
+mod tests {
+    use zeroize::ZeroizeOnDrop;
+
+    use super::*;
+
+    /// That the library's types erase themselves hangs on features that a later edit of the manifest could lose. Those
+    /// of HMAC and CMAC say nothing of themselves, but hold nothing besides these.
+    #[test]
+    fn keys_are_erased() {
+        fn erased<T: ZeroizeOnDrop>() {}
+        erased::<md5::block_api::Md5Core>();
+        erased::<sha1::block_api::Sha1Core>();
+        erased::<sha2::block_api::Sha256VarCore>();
+        erased::<sha2::block_api::Sha512VarCore>();
+        erased::<cmac::block_api::CmacCore<Aes128>>();
+        erased::<Xcbc>();
+    }
+}

@@ -194,3 +194,34 @@ fn compress(mac: &Mac, key: &[u8], fixed: &mut [u8; 16]) {
     mac.compute(&[key], &mut out);
     fixed.copy_from_slice(&out[..16]);
 }
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used, reason = "a test that unwraps nothing has failed")]
+
+    use super::*;
+
+    #[test]
+    fn numbers_lead_back_to_the_algorithm() {
+        for prf in Prf::ALL {
+            assert_eq!(Prf::from_iana(prf.id()), Some(prf));
+        }
+        assert_eq!([0, 3, 9, u16::MAX].map(Prf::from_iana), [None; 4]);
+    }
+
+    /// RFC 7296 section 2.13: the counter is one octet, and 255 the last that it counts.
+    #[test]
+    fn prf_plus_ends_with_the_255th_block() {
+        for prf in Prf::ALL {
+            let max = 255 * prf.output_len();
+            let longest = prf.plus(b"key", &[b"seed"], max).unwrap();
+            assert_eq!(longest.len(), max);
+            let (rest, last) = longest.split_at(max - prf.output_len());
+            let before = &rest[rest.len() - prf.output_len()..];
+            assert_eq!(last, prf.compute(b"key", &[before, b"seed", &[255]]));
+            assert_eq!(prf.plus(b"key", &[b"seed"], max + 1), Err(PrfPlusTooLong { prf, max, asked: max + 1 }));
+            assert_eq!(prf.plus(b"key", &[b"seed"], usize::MAX).unwrap_err().asked, usize::MAX);
+            assert!(prf.plus(b"key", &[b"seed"], 0).unwrap().is_empty());
+        }
+    }
+}

@@ -200,6 +200,10 @@ proptest! {
 fn seal(algorithm: Encryption, key_material: &[u8], iv: &[u8], aad: &[u8], plain: &[u8]) -> Vec<u8> {
     let (key, salt) = key_material.split_at(algorithm.key_len());
     let nonce = [salt, iv].concat();
+    if let AesGmac(bits) = algorithm {
+        let tag = seal(AesGcm16(bits), key_material, iv, &[aad, plain].concat(), &[]);
+        return [plain, &tag].concat();
+    }
     let other = match algorithm {
         AesCcm8(_) | AesCcm12(_) | AesCcm16(_) => {
             return ccm_model::seal(key, &nonce, aad, plain, algorithm.icv_len());
