@@ -90,8 +90,8 @@ impl Cipher {
     /// Keys the algorithm. The material is what KEYMAT gives: the key and, after it, the salt.
     ///
     /// # Errors
-    /// The material is not [`Encryption::key_material_len`] octets. Weak DES keys are taken (RFC 2451 section 2.3
-    /// asks for no check), and parity bits are ignored.
+    /// The material is not [`Encryption::key_material_len`] octets. Weak keys are taken: see
+    /// [`Encryption::is_weak_key`]. Parity bits are ignored.
     pub fn new(algorithm: Encryption, key_material: &[u8]) -> Result<Self, KeyError> {
         let keyed = match algorithm {
             Null => key_material.is_empty().then_some(Keyed::Null),

@@ -2,6 +2,8 @@
 
 use std::fmt;
 
+use zeroize::Zeroizing;
+
 /// Length of an AES key.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub enum KeyBits {
@@ -227,6 +229,25 @@ impl Encryption {
         }
     }
 
+    /// Whether it is a key that the standards warn of. Parity bits do not matter, and keys of a wrong length are not
+    /// weak.
+    ///
+    /// RFC 2405 section 4 says that a weak DES key SHOULD be rejected and a new SA requested; this knows the weak,
+    /// semi-weak and possibly weak ones. RFC 2451 section 2.3 says that a key of Triple DES MUST be rejected if its
+    /// first two or last two keys are equal, which makes it DES. [`Cipher::new`](crate::Cipher::new) takes them all, so
+    /// that a test can use them.
+    pub fn is_weak_key(self, key: &[u8]) -> bool {
+        if key.len() != self.key_len() || !matches!(self, Des | TripleDes) {
+            return false;
+        }
+        let odd_parity = |octet: &u8| octet & 0xfe | (octet >> 1).count_ones() as u8 & 1 ^ 1;
+        let key: Zeroizing<Vec<u8>> = key.iter().map(odd_parity).collect::<Vec<_>>().into();
+        match self {
+            Des => des::weak_key_test(&key).is_err(),
+            _ => key[..8] == key[8..16] || key[8..16] == key[16..],
+        }
+    }
+
     fn key_bits(self) -> Option<KeyBits> {
         match self {
             Des | TripleDes | Null | ChaCha20Poly1305 => None,
@@ -281,7 +302,7 @@ mod tests {
     }
 
     /// RFC 2405 and 2451 section 2, 3602 section 2, 3686 sections 2 and 5.1, 4106 sections 2, 6 and 8.1, 4309 sections
-    /// 2, 6 and 7.1, 4543 sections 2, 3.4 and 5.3, 7634 section 2.
+    /// 2, 6 and 7.1, 4543 sections 3.1, 3.4 and 5.4, 7634 section 2.
     #[test]
     fn lengths() {
         for (algorithm, key_material, iv, block, icv) in [
@@ -304,6 +325,22 @@ mod tests {
                 (algorithm.key_material_len(), algorithm.iv_len(), algorithm.block_len(), algorithm.icv_len());
             assert_eq!(lengths, (key_material, iv, block, icv), "{algorithm}");
         }
+    }
+
+    /// Of FIPS 74, with the parity as there and as KEYMAT may have it.
+    #[test]
+    fn weak_keys() {
+        for weak in [[1; 8], [0; 8], [0xfe; 8], [0xff; 8], [0x1f, 0x1f, 0x1f, 0x1f, 0x0e, 0x0e, 0x0e, 0x0f]] {
+            assert!(Des.is_weak_key(&weak));
+        }
+        assert!(Des.is_weak_key(&[0x01, 0xfe, 0x01, 0xfe, 0x01, 0xfe, 0x01, 0xfe]));
+        assert!(!Des.is_weak_key(&[1, 2, 3, 4, 5, 6, 7, 8]));
+        assert!(!Des.is_weak_key(&[1; 7]));
+
+        let triple = |keys: [u8; 3]| TripleDes.is_weak_key(&keys.map(|octet| [octet; 8]).concat());
+        assert!(triple([2, 2, 4]) && triple([2, 3, 4]) && triple([4, 2, 2]) && triple([4, 2, 3]));
+        assert!(!triple([2, 4, 2]) && !triple([2, 4, 6]));
+        assert!(!AesCbc(B128).is_weak_key(&[1; 16]));
     }
 
     #[test]

@@ -11,6 +11,9 @@
 //! | 3, integrity algorithm | [`Integrity`], [`IntegrityKey`] |
 //! | 4, key exchange method | [`Group`], [`KeyPair`] |
 //!
+//! Keys are erased when they are dropped, and no `Debug` shows one. What the libraries below leave on the stack while
+//! they compute is not erased.
+//!
 //! The algorithms that nobody should use any more (DES, MD5, 768-bit MODP) are here because gateways in the field
 //! still offer them, and a test must be able to speak them.
 #![forbid(unsafe_code)]

@@ -11,7 +11,7 @@ use std::fmt;
 use rand_core::Rng;
 use zeroize::Zeroizing;
 
-/// Why a peer's public value gives no shared secret. RFC 6989 section 2 asks for these tests.
+/// Why a peer's public value gives no shared secret. RFC 6989 section 2 asks for the tests of MODP and ECP.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum DhError {
     /// The value is not as long as the group's values are (RFC 7296 section 3.4).
@@ -39,7 +39,8 @@ pub enum DhError {
     /// ECP: the value is no point on the curve.
     #[error("the public value is not a point on the curve")]
     NotOnCurve,
-    /// Curve25519: the shared secret is all zeros, since the point is of small order (RFC 8031 section 2).
+    /// Curve25519: the shared secret is all zeros, since the point is of small order. RFC 7748 section 6.1 allows to
+    /// refuse it; RFC 8031 is silent.
     #[error("the shared secret is all zeros")]
     ZeroSecret,
 }

@@ -117,6 +117,19 @@ fn points_of_small_order() {
     }
 }
 
+/// RFC 8031 section 3.2: the highest bit is masked, and values that are not reduced are accepted.
+#[test]
+fn spellings_of_a_point() {
+    let pair = KeyPair::from_private(Group::Curve25519, &[0x55; 32]).unwrap();
+    // The base point as 9, as 9 with the highest bit set, as 2^255 - 19 + 9.
+    let nine = hex("0900000000000000000000000000000000000000000000000000000000000000");
+    let masked = hex("0900000000000000000000000000000000000000000000000000000000000080");
+    let not_reduced = hex("f6ffffffffffffffffffffffffffffffffffffffffffffffffffffffffffff7f");
+    for spelling in [nine, masked, not_reduced] {
+        assert_eq!(*pair.agree(&spelling).unwrap(), pair.public());
+    }
+}
+
 /// `2^n - 2^(n-64) - 1 + 2^64 * (floor(2^(n-130) * pi) + c)`.
 pub(crate) fn moduli() -> Vec<(Group, BigUint)> {
     // The summand c of each.
