@@ -3,6 +3,8 @@
 #![forbid(unsafe_code)]
 
 pub mod cli;
+pub mod dissect;
+pub mod dut;
 pub mod evidence;
 pub mod expectations;
 pub mod features;
@@ -10,6 +12,8 @@ pub mod profile;
 pub mod report;
 pub mod requirements;
 pub mod run;
+pub mod steps;
+pub mod testbed;
 mod text;
 pub mod verdict;
 mod yaml;

@@ -7,6 +7,7 @@
 
 pub mod config;
 pub mod deviation;
+pub mod gateway;
 pub mod hands;
 pub mod ike;
 pub mod ipsec;

@@ -120,15 +120,10 @@ fn start_fault(start: &Start) -> Option<Fault> {
         (Some(guest), true) => [Some(&guest.outside), guest.inside.as_ref()]
             .into_iter()
             .flatten()
-            .find(|leg| !is_mac(&leg.mac))
+            .find(|leg| leg.hardware_address().is_none())
             .and_then(|leg| Some((vec!["start", "guest"], format!("{:?} is not a hardware address", leg.mac)))),
         (None, false) => None,
     }
-}
-
-fn is_mac(text: &str) -> bool {
-    let octets: Vec<&str> = text.split(':').collect();
-    octets.len() == 6 && octets.iter().all(|octet| octet.len() == 2 && u8::from_str_radix(octet, 16).is_ok())
 }
 
 /// The line where the innermost of the keys stands, as far as they can be followed.

@@ -113,6 +113,15 @@ pub struct GuestLeg {
     pub addresses: OneOrMany<HostAddress>,
 }
 
+impl GuestLeg {
+    /// Its hardware address; `None` if it is not one.
+    pub fn hardware_address(&self) -> Option<[u8; 6]> {
+        let octets: Vec<u8> =
+            self.mac.split(':').map(|octet| u8::from_str_radix(octet, 16).ok()).collect::<Option<_>>()?;
+        octets.try_into().ok()
+    }
+}
+
 /// The public side of the DUT.
 #[derive(Debug, Clone, Deserialize, Serialize)]
 #[serde(deny_unknown_fields)]

@@ -493,6 +493,14 @@ deviations! {
     CopiesDfWhenSetting = "copies-df-when-setting" ["DF-003", "CISCO-DF-003"];
     /// Copies the outer DF bit into the inner header.
     CopiesOuterDfInside = "copies-outer-df-inside" ["DF-005"];
+
+    // ---- Packets with an unknown SPI ----
+    /// Sends one INVALID_SPI for each packet with an unknown SPI, however many come.
+    UnlimitedInvalidSpiNotifies = "unlimited-invalid-spi-notifies" ["INVSPI-008"];
+    /// Sends INVALID_SPI in the clear although there is an IKE SA with the sender.
+    InvalidSpiNotifyInTheClear = "invalid-spi-notify-in-the-clear" ["CISCO-INVSPI-002", "CISCO-INVSPI-016"];
+    /// Puts the SPI of INVALID_SPI into the notify's SPI field and leaves the data empty.
+    InvalidSpiInSpiField = "invalid-spi-in-spi-field" ["INVSPI-003"];
 }
 
 /// No deviation has this name.

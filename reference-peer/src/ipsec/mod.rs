@@ -20,6 +20,7 @@ pub mod flow;
 pub mod fragment;
 pub mod header;
 pub mod inbound;
+pub mod keys;
 pub mod outbound;
 pub mod replay;
 pub mod sa;

@@ -361,7 +361,7 @@ impl OutboundSa {
 }
 
 /// The draft's octets in the clear, with zeros in place of the ICV.
-fn lay_out(draft: &EspDraft, iv: &[u8], transform: &Transform) -> Vec<u8> {
+pub(crate) fn lay_out(draft: &EspDraft, iv: &[u8], transform: &Transform) -> Vec<u8> {
     let payload = draft.payload.len() + draft.tfc_padding.len();
     let pad_len = transform.pad_len(payload);
     let padding = draft.padding.as_deref().unwrap_or(PADDING.get(..pad_len).unwrap_or(&PADDING));

@@ -119,6 +119,17 @@ impl Engine {
         }
     }
 
+    /// The peer is to be reached on another path: a verified and new packet of a Child SA came from there (section
+    /// 2.23).
+    pub fn update_path(&mut self, id: IkeSaId, path: Path) {
+        if let Some(sa) = self.sas.get_mut(&id)
+            && sa.path != path
+        {
+            sa.path = path;
+            self.actions.push_back(Action::UpdatePath { ike_sa: id, path });
+        }
+    }
+
     /// From now on, stop after IKE_SA_INIT as initiator until [`proceed`](Self::proceed).
     pub fn hold_auth(&mut self, hold: bool) {
         self.hold_auth = hold;

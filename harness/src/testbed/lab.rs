@@ -1,0 +1,255 @@
+//! What the runner opens: the virtual network for the built-in peer, or real links to a DUT.
+
+use super::medium::Medium;
+use super::sim::{MTU, Sim};
+use super::tunnel::{CHILD, CONNECTION};
+use super::wire::WireLab;
+use super::{Edits, Plan, Testbed, hub};
+use crate::dissect::{Dissector, Seen};
+use crate::evidence::{self, Clock, Direction, Evidence, Record};
+use crate::profile::{Profile, Window};
+use crate::run::{Bench, DeviationInfo, Lab, ScenarioInfo, Setup, StepError, Steps};
+use rand_chacha::ChaCha20Rng;
+use rand_core::SeedableRng;
+use reference_peer::Instant;
+use reference_peer::config::{Child, Connection, CookiePolicy, IkeConfig, Remote, Secret, Selector};
+use reference_peer::deviation::{Deviation, DeviationSet};
+use reference_peer::gateway::{DeadPeerDetection, DpdMode, Gateway, GatewayConfig, Leg};
+use reference_peer::ike::v2::IkeKeys;
+use reference_peer::ipsec::keys::EspKeys;
+use reference_peer::ipsec::sequence::Numbering;
+use reference_peer::netif::Interface;
+use std::sync::Arc;
+use wire::ethernet::Address;
+
+/// Number of the tester in the virtual network, where each scenario has a network of its own.
+const VIRTUAL_TESTER: u32 = 10;
+
+/// Counterpeer's own testbed: the virtual network and real links.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct CounterpeerBench;
+
+impl Bench for CounterpeerBench {
+    type World = Testbed;
+
+    fn steps(&self) -> Steps<Testbed> {
+        crate::steps::all()
+    }
+
+    fn open(&self, setup: &Setup) -> Result<Box<dyn Lab<World = Testbed>>, String> {
+        if !setup.profile.is_self() {
+            return Ok(Box::new(WireLab::open(setup)?));
+        }
+        let deviations = match &setup.deviation {
+            Some(name) => [name.parse::<Deviation>().map_err(|error| error.to_string())?].into_iter().collect(),
+            None => DeviationSet::default(),
+        };
+        Ok(Box::new(SimLab { setup: setup.clone(), deviations }))
+    }
+
+    fn deviations(&self) -> Vec<DeviationInfo> {
+        let info = |deviation: &Deviation| DeviationInfo {
+            name: deviation.name().to_owned(),
+            requirements: deviation.requirements().iter().map(|&id| id.to_owned()).collect(),
+            description: deviation.description().to_owned(),
+        };
+        Deviation::ALL.iter().map(info).collect()
+    }
+}
+
+/// The virtual network: each scenario has one of its own, with a clock of its own.
+struct SimLab {
+    setup: Setup,
+    deviations: DeviationSet,
+}
+
+impl Lab for SimLab {
+    type World = Testbed;
+
+    fn begin(&self, scenario: &ScenarioInfo) -> Result<Testbed, StepError> {
+        let profile = &self.setup.profile;
+        let plan = Plan::new(profile, VIRTUAL_TESTER).map_err(StepError::testbed)?;
+        let config = dut_config(profile, &plan, &self.deviations);
+        let medium = Sim::new(&plan, config, scenario.seed);
+        Ok(Testbed::new(&self.setup, plan, Box::new(medium), true, scenario))
+    }
+
+    fn step_begins(&self, world: &mut Testbed, step: &str) {
+        world.note(step);
+    }
+
+    fn finish(&self, world: Testbed) -> Evidence {
+        world.into_evidence(Clock::Virtual)
+    }
+}
+
+impl Testbed {
+    pub(super) fn new(
+        setup: &Setup,
+        plan: Plan,
+        medium: Box<dyn Medium>,
+        has_inside: bool,
+        scenario: &ScenarioInfo,
+    ) -> Self {
+        let profile = Arc::clone(&setup.profile);
+        let edits = Edits::default();
+        let mut tester = Gateway::new(tester_config(&profile, &plan), scenario.seed);
+        tester.set_hands(edits.clone());
+        let mut outside = Interface::new(Address(hub::tester_mac(Leg::Outside, plan.number)), MTU);
+        outside.add_network(plan.outside(plan.tester));
+        let inside = has_inside.then(|| {
+            let mut inside = Interface::new(Address(hub::tester_mac(Leg::Inside, plan.number)), MTU);
+            inside.add_network(plan.inside(plan.inside_host));
+            inside.set_default(plan.dut_inside);
+            inside
+        });
+        Self {
+            profile,
+            medium,
+            tester,
+            edits,
+            outside,
+            inside,
+            dissector: Dissector::default(),
+            seen: Vec::new(),
+            events: Vec::new(),
+            notes: Vec::new(),
+            delivered: Vec::new(),
+            inside_received: Vec::new(),
+            hosts_answer: true,
+            interrupt: setup.interrupt.clone(),
+            rng: ChaCha20Rng::seed_from_u64(scenario.seed.rotate_left(32)),
+            seed: scenario.seed,
+            ping_id: 0,
+            since: 0,
+            plan,
+        }
+    }
+
+    /// Changes what the tester is told, before it has sent anything. Its SAs, if it had any, are gone.
+    pub fn reconfigure_tester(&mut self, change: impl FnOnce(&mut GatewayConfig)) {
+        let mut config = self.tester.config().clone();
+        change(&mut config);
+        self.tester = Gateway::new(config, self.seed.wrapping_add(1));
+        self.tester.set_hands(self.edits.clone());
+    }
+
+    /// Changes what the built-in DUT is told. Its SAs, if it had any, are gone.
+    ///
+    /// # Errors
+    /// Not applicable to any other DUT.
+    pub fn reconfigure_dut(&mut self, mut change: impl FnMut(&mut GatewayConfig)) -> Result<(), StepError> {
+        Ok(self.medium.reconfigure(&mut change)?)
+    }
+
+    pub(super) fn into_evidence(mut self, clock: Clock) -> Evidence {
+        let now = self.now();
+        self.collect_events(now);
+        let elapsed = now.since_start();
+        let begin = self.seen.first().map_or(now, |seen| seen.at.min(now));
+        let base = if clock == Clock::Virtual { Instant::START } else { begin };
+        let esp_keys = self.dissector.esp_keys().iter().map(evidence_esp_keys).collect();
+        let ike_keys = self.dissector.ike_keys().iter().map(evidence_ike_keys).collect();
+        let events = self.notes.into_iter().map(|(at, text)| evidence::Event { time: at.since(base), text }).collect();
+        let records = self.seen.into_iter().map(|seen| record(seen, base)).collect();
+        Evidence { records, ike_keys, esp_keys, events, elapsed, clock }
+    }
+}
+
+fn record(seen: Seen, base: Instant) -> Record {
+    Record {
+        time: seen.at.since(base),
+        leg: match seen.leg {
+            Leg::Outside => evidence::Leg::Outside,
+            Leg::Inside => evidence::Leg::Inside,
+        },
+        direction: if seen.from_dut { Direction::FromDut } else { Direction::ToDut },
+        summary: seen.summary(),
+        frame: seen.frame,
+        comments: seen.comments,
+    }
+}
+
+fn evidence_ike_keys(keys: &IkeKeys) -> evidence::IkeKeys {
+    evidence::IkeKeys {
+        spis: keys.spis,
+        encryption_keys: (keys.sk_ei.clone(), keys.sk_er.clone()),
+        integrity_keys: (keys.sk_ai.clone(), keys.sk_ar.clone()),
+        encryption: keys.encryption.id(),
+        integrity: keys.integrity.map_or(0, |integrity| integrity.id()),
+    }
+}
+
+fn evidence_esp_keys(keys: &EspKeys) -> evidence::EspKeys {
+    let sa = keys.parameters();
+    evidence::EspKeys {
+        source: sa.source,
+        destination: sa.destination,
+        spi: sa.spi,
+        encryption: sa.encryption.id(),
+        integrity: sa.integrity.id(),
+        encryption_key: sa.encryption_key.to_vec(),
+        integrity_key: sa.integrity_key.to_vec(),
+        esn: sa.numbering == Numbering::Extended,
+    }
+}
+
+/// What the tester is told: a connection to the DUT with one child between the two protected networks.
+fn tester_config(profile: &Profile, plan: &Plan) -> GatewayConfig {
+    let mut connection =
+        Connection::new(CONNECTION, plan.tester, Remote::Address(plan.dut), Secret::new(profile.ike.psk.expose()));
+    connection.local_id = plan.tester_id.clone();
+    connection.ike_proposals = profile.ike.proposals.first().cloned().into_iter().collect();
+    connection.children = vec![Child::new(
+        CHILD,
+        vec![Selector::net(plan.tester_net)],
+        vec![Selector::net(plan.dut_net)],
+        profile.ipsec.proposals.first().cloned().into_iter().collect(),
+    )];
+    GatewayConfig {
+        name: "tester".to_owned(),
+        outside: vec![plan.tester],
+        // The hosts behind the tester belong to the testbed.
+        inside: Vec::new(),
+        ike: IkeConfig { connections: vec![connection], cookies: CookiePolicy::Never, ..IkeConfig::default() },
+        ..GatewayConfig::default()
+    }
+}
+
+/// What the built-in DUT is told: all that its profile claims.
+fn dut_config(profile: &Profile, plan: &Plan, deviations: &DeviationSet) -> GatewayConfig {
+    let mut connection =
+        Connection::new(CONNECTION, plan.dut, Remote::Address(plan.tester), Secret::new(profile.ike.psk.expose()));
+    connection.local_id = plan.dut_id.clone();
+    connection.ike_proposals = profile.ike.proposals.to_vec();
+    let mut child = Child::new(
+        CHILD,
+        vec![Selector::net(plan.dut_net)],
+        vec![Selector::net(plan.tester_net)],
+        profile.ipsec.proposals.to_vec(),
+    );
+    child.replay_window = match profile.ipsec.replay_window {
+        Some(Window::Packets(packets)) => packets,
+        Some(Window::Off) => 0,
+        None => 64,
+    };
+    let mut transport = child.clone();
+    transport.name = "host".to_owned();
+    transport.mode = reference_peer::config::Mode::Transport;
+    transport.local_ts = vec![Selector::host()];
+    transport.remote_ts = vec![Selector::host()];
+    connection.children = vec![child, transport];
+    GatewayConfig {
+        name: "dut".to_owned(),
+        outside: vec![plan.dut],
+        inside: vec![plan.dut_inside],
+        ike: IkeConfig { connections: vec![connection], deviations: deviations.clone(), ..IkeConfig::default() },
+        initiate_on_traffic: true,
+        dead_peer_detection: profile
+            .dpd
+            .as_ref()
+            .map(|dpd| DeadPeerDetection { interval: dpd.delay, mode: DpdMode::OnDemand }),
+        nat_keepalive: Some(std::time::Duration::from_secs(20)),
+        ..GatewayConfig::default()
+    }
+}

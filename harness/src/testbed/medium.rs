@@ -1,0 +1,112 @@
+//! What lies around a tester: the links that its frames cross, the clock, and the DUT behind them.
+
+use reference_peer::Instant;
+use reference_peer::gateway::{GatewayConfig, Leg};
+
+/// A frame that has reached the tester.
+#[derive(Debug, Clone)]
+pub struct Arrival {
+    /// Where.
+    pub leg: Leg,
+    /// When.
+    pub at: Instant,
+    /// The whole Ethernet frame.
+    pub frame: Vec<u8>,
+}
+
+/// A way to make the DUT do something that is not a packet.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Hook {
+    /// Begin a negotiation with this scenario's tester.
+    Initiate,
+    /// Delete this tester's SAs, with Delete payloads.
+    ClearSas,
+    /// Lose this tester's SAs without telling anybody, as after a crash.
+    ForgetSas,
+    /// Rekey the Child SA with this tester.
+    RekeyChild,
+    /// Rekey the IKE SA with this tester.
+    RekeyIke,
+    /// Delete the Child SA with this tester.
+    DeleteChild,
+    /// The DUT's SAs with this tester, as text.
+    Sas,
+    /// The DUT's log, as text.
+    Log,
+    /// The DUT's counters, as text.
+    Counters,
+}
+
+impl Hook {
+    /// The hook's name in a profile's `control` section.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Initiate => "initiate",
+            Self::ClearSas => "clear_sas",
+            Self::ForgetSas => "forget_sas",
+            Self::RekeyChild => "rekey_child",
+            Self::RekeyIke => "rekey_ike",
+            Self::DeleteChild => "delete_child",
+            Self::Sas => "sas",
+            Self::Log => "log",
+            Self::Counters => "counters",
+        }
+    }
+}
+
+/// Why a medium cannot go on.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum MediumError {
+    /// The DUT is gone.
+    #[error("the DUT has died: {0}")]
+    DutDied(String),
+    /// The profile has no such hook.
+    #[error("the profile has no hook `control.{0}`")]
+    NoHook(&'static str),
+    /// A hook was run and failed.
+    #[error("the hook `control.{hook}` failed: {reason}")]
+    HookFailed {
+        /// Name of the hook.
+        hook: &'static str,
+        /// Exit status and last lines of output.
+        reason: String,
+    },
+    /// The DUT's configuration cannot be changed.
+    #[error("the configuration of this DUT is fixed")]
+    Fixed,
+    /// The links themselves failed.
+    #[error("link: {0}")]
+    Link(String),
+}
+
+/// The world around one scenario's tester.
+pub trait Medium: Send {
+    /// The time now.
+    fn now(&self) -> Instant;
+
+    /// Puts a frame on a leg.
+    ///
+    /// # Errors
+    /// [`MediumError::Link`] or [`MediumError::DutDied`].
+    fn send(&mut self, leg: Leg, frame: &[u8]) -> Result<(), MediumError>;
+
+    /// Lets the world run until a frame reaches the tester or the clock shows `until`.
+    ///
+    /// # Errors
+    /// [`MediumError::Link`] or [`MediumError::DutDied`].
+    fn receive(&mut self, until: Instant) -> Result<Option<Arrival>, MediumError>;
+
+    /// Does something to the DUT; the text is what the hook printed.
+    ///
+    /// # Errors
+    /// [`MediumError::NoHook`] if there is no such hook, [`MediumError::HookFailed`] if it did not work.
+    fn control(&mut self, hook: Hook) -> Result<String, MediumError>;
+
+    /// Changes what the DUT is told. All its SAs are gone after that.
+    ///
+    /// # Errors
+    /// [`MediumError::Fixed`] when the DUT's configuration is not ours to change.
+    fn reconfigure(&mut self, _change: &mut dyn FnMut(&mut GatewayConfig)) -> Result<(), MediumError> {
+        Err(MediumError::Fixed)
+    }
+}

@@ -1,0 +1,179 @@
+//! What a scenario sees: the tester, the DUT, the clock, the links, and all that has crossed them.
+//!
+//! The tester is a whole reference peer. A scenario can let it do as it likes ("bring up a tunnel"), edit what it sends
+//! through its three hands, or send messages of its own making past it. Everything that crosses a link becomes one
+//! [`Seen`], and expectations look at nothing else.
+
+mod edits;
+mod hub;
+mod lab;
+mod medium;
+mod node;
+mod plan;
+mod sim;
+#[cfg(test)]
+mod tests;
+mod traffic;
+mod tunnel;
+mod wait;
+mod wire;
+
+pub use edits::{Edits, Which};
+pub use lab::CounterpeerBench;
+pub use medium::{Arrival, Hook, Medium, MediumError};
+pub use plan::Plan;
+pub use traffic::{PING_DATA, Ping, Pings, ip_packet, tunnel_draft};
+pub use tunnel::{CHILD, CONNECTION};
+
+use crate::dissect::{Dissector, Seen};
+use crate::profile::Profile;
+use crate::run::StepError;
+use rand_chacha::ChaCha20Rng;
+use reference_peer::Instant;
+use reference_peer::gateway::{Event, Gateway};
+use reference_peer::netif::Interface;
+use std::sync::Arc;
+use std::time::Duration;
+
+/// One scenario's world.
+pub struct Testbed {
+    profile: Arc<Profile>,
+    plan: Plan,
+    medium: Box<dyn Medium>,
+    /// The tester: a reference peer whose SAs and keys a scenario may look at.
+    pub tester: Gateway,
+    /// What is put into the tester's hands.
+    pub edits: Edits,
+    outside: Interface,
+    inside: Option<Interface>,
+    dissector: Dissector,
+    seen: Vec<Seen>,
+    events: Vec<(Instant, Event)>,
+    notes: Vec<(Instant, String)>,
+    /// Packets that came out of the tunnel at the tester's protected host.
+    delivered: Vec<(Instant, Vec<u8>)>,
+    /// Packets that came out of the DUT at the host on its inside.
+    inside_received: Vec<(Instant, Vec<u8>)>,
+    /// Do the hosts answer pings?
+    hosts_answer: bool,
+    interrupt: crate::run::Interrupt,
+    rng: ChaCha20Rng,
+    seed: u64,
+    ping_id: u16,
+    since: usize,
+}
+
+impl Testbed {
+    /// The profile of the DUT.
+    pub fn profile(&self) -> &Profile {
+        &self.profile
+    }
+
+    /// Who has which address.
+    pub fn plan(&self) -> &Plan {
+        &self.plan
+    }
+
+    /// The time on the testbed's clock.
+    pub fn now(&self) -> Instant {
+        self.medium.now()
+    }
+
+    /// Within this time an answer comes that is due at once.
+    pub fn answer_limit(&self) -> Duration {
+        self.profile.timing.answer_within
+    }
+
+    /// So long nothing must come for it to count as silence.
+    pub fn silence(&self) -> Duration {
+        self.profile.timing.silence
+    }
+
+    /// Everything that has crossed the links so far.
+    pub fn seen(&self) -> &[Seen] {
+        &self.seen
+    }
+
+    /// The stimulus of the scenario begins now: answers are looked for from here on.
+    pub fn begin_stimulus(&mut self) {
+        self.since = self.seen.len();
+    }
+
+    /// Where the stimulus began, as a place in [`seen`](Self::seen).
+    pub fn since(&self) -> usize {
+        self.since
+    }
+
+    /// A place in [`seen`](Self::seen) to look from later: what comes after now.
+    pub fn mark(&self) -> usize {
+        self.seen.len()
+    }
+
+    /// What has come from the DUT since a mark.
+    pub fn from_dut_since(&self, mark: usize) -> impl Iterator<Item = &Seen> {
+        self.seen.get(mark..).unwrap_or_default().iter().filter(|seen| seen.from_dut)
+    }
+
+    /// What has happened in the tester so far.
+    pub fn events(&self) -> &[(Instant, Event)] {
+        &self.events
+    }
+
+    /// The keys that the tester has learned, with which everything seen is opened.
+    pub fn dissector(&self) -> &Dissector {
+        &self.dissector
+    }
+
+    /// Packets that came out of the tunnel at the tester's protected host, with their times.
+    pub fn delivered(&self) -> &[(Instant, Vec<u8>)] {
+        &self.delivered
+    }
+
+    /// Packets that came out of the DUT at the host on its inside, with their times.
+    pub fn inside_received(&self) -> &[(Instant, Vec<u8>)] {
+        &self.inside_received
+    }
+
+    /// Is there a host on the DUT's inside?
+    pub fn has_inside(&self) -> bool {
+        self.inside.is_some()
+    }
+
+    /// Whether the hosts at both ends answer pings.
+    pub fn let_hosts_answer(&mut self, answer: bool) {
+        self.hosts_answer = answer;
+    }
+
+    /// Says something about a packet in the capture.
+    pub fn comment(&mut self, index: usize, comment: impl Into<String>) {
+        if let Some(seen) = self.seen.get_mut(index) {
+            seen.comments.push(comment.into());
+        }
+    }
+
+    /// Puts a line into the timeline.
+    pub fn note(&mut self, note: impl Into<String>) {
+        self.notes.push((self.medium.now(), note.into()));
+    }
+
+    /// Does something to the DUT; the text is what the hook printed.
+    ///
+    /// # Errors
+    /// Not applicable without the hook, inconclusive when it fails.
+    pub fn control(&mut self, hook: Hook) -> Result<String, StepError> {
+        self.note(format!("control: {}", hook.name()));
+        let result = self.medium.control(hook);
+        // What the DUT sent meanwhile is waiting.
+        result.map_err(StepError::from)
+    }
+}
+
+impl From<MediumError> for StepError {
+    fn from(error: MediumError) -> Self {
+        match error {
+            MediumError::NoHook(_) | MediumError::Fixed => Self::NotApplicable(error.to_string()),
+            MediumError::DutDied(_) | MediumError::HookFailed { .. } => Self::Inconclusive(error.to_string()),
+            MediumError::Link(_) => Self::Testbed(error.to_string()),
+        }
+    }
+}

@@ -1,0 +1,187 @@
+//! The virtual network as medium: a built-in peer as DUT, both links, and a clock that jumps.
+
+use super::medium::{Arrival, Hook, Medium, MediumError};
+use super::node::GatewayNode;
+use super::plan::Plan;
+use reference_peer::Instant;
+use reference_peer::gateway::{Gateway, GatewayConfig, Leg};
+use reference_peer::ike::v2::IkeSaId;
+use reference_peer::netif::Interface;
+use reference_peer::sim::{Link, Network, Node, PortId};
+use std::time::Duration;
+use wire::ethernet::Address;
+
+/// Delay of each virtual link, one way.
+const DELAY: Duration = Duration::from_micros(200);
+
+/// MTU of each virtual link, octets.
+pub(super) const MTU: usize = 1500;
+
+/// Most events of one instant before the run is given up: frames that go round in a circle.
+const MOST_AT_ONCE: u32 = 200_000;
+
+/// The virtual network of one scenario.
+pub(super) struct Sim {
+    network: Network,
+    now: Instant,
+    dut: GatewayNode,
+    dut_ports: [PortId; 2],
+    tester_ports: [PortId; 2],
+    plan: Plan,
+    seed: u64,
+    config: GatewayConfig,
+}
+
+impl Sim {
+    pub(super) fn new(plan: &Plan, config: GatewayConfig, seed: u64) -> Self {
+        let mut network = Network::new(seed);
+        let outside = network.add_segment("outside");
+        let inside = network.add_segment("inside");
+        let dut_ports = [network.add_port(outside), network.add_port(inside)];
+        let tester_ports = [network.add_port(outside), network.add_port(inside)];
+        for segment in [outside, inside] {
+            network.set_segment_link(segment, Link { delay: DELAY, ..Link::default() });
+        }
+        let dut = Self::dut(plan, &config, seed);
+        Self { network, now: Instant::START, dut, dut_ports, tester_ports, plan: plan.clone(), seed, config }
+    }
+
+    fn dut(plan: &Plan, config: &GatewayConfig, seed: u64) -> GatewayNode {
+        let gateway = Gateway::new(config.clone(), seed ^ 0x6475_7400);
+        let mut outside = Interface::new(Address([0x02, 0xd0, 0, 0, 0, 1]), MTU);
+        outside.add_network(plan.outside(plan.dut));
+        outside.set_default(plan.tester);
+        let mut inside = Interface::new(Address([0x02, 0xd0, 0, 0, 0, 2]), MTU);
+        inside.add_network(plan.inside(plan.dut_inside));
+        // Whatever comes to the gateway on the inside is its business, whoever it is for.
+        inside.set_forwarding(true);
+        GatewayNode::new(gateway, outside, inside)
+    }
+
+    fn leg(&self, port: PortId) -> Option<Leg> {
+        match self.tester_ports {
+            [outside, _] if outside == port => Some(Leg::Outside),
+            [_, inside] if inside == port => Some(Leg::Inside),
+            _ => None,
+        }
+    }
+
+    /// The DUT's newest IKE SA.
+    fn newest(&self) -> Option<IkeSaId> {
+        self.dut.gateway.ike().ike_sas().iter().map(|info| info.id).max()
+    }
+
+    /// Inbound SPI of the DUT's newest Child SA.
+    fn newest_child(&self) -> Option<u32> {
+        let newest = self.dut.gateway.ike().ike_sas().into_iter().max_by_key(|info| info.id)?;
+        newest.children.last().map(|child| child.inbound_spi)
+    }
+}
+
+impl Medium for Sim {
+    fn now(&self) -> Instant {
+        self.now
+    }
+
+    fn send(&mut self, leg: Leg, frame: &[u8]) -> Result<(), MediumError> {
+        let [outside, inside] = self.tester_ports;
+        let port = if leg == Leg::Outside { outside } else { inside };
+        self.network.send(self.now, port, frame.to_vec());
+        Ok(())
+    }
+
+    fn receive(&mut self, until: Instant) -> Result<Option<Arrival>, MediumError> {
+        let mut events = 0;
+        loop {
+            events += 1;
+            if events > MOST_AT_ONCE {
+                return Err(MediumError::Link(format!("the virtual network came to no rest at {:?}", self.now)));
+            }
+            while let Some((leg, frame)) = self.dut.poll_frame() {
+                if let Some(&port) = self.dut_ports.get(leg) {
+                    self.network.send(self.now, port, frame);
+                }
+            }
+            if let Some(delivery) = self.network.poll(self.now) {
+                if let Some(leg) = self.leg(delivery.port) {
+                    return Ok(Some(Arrival { leg, at: delivery.at, frame: delivery.frame }));
+                }
+                if let Some(leg) = self.dut_ports.iter().position(|port| *port == delivery.port) {
+                    self.dut.handle_frame(self.now, leg, &delivery.frame);
+                }
+                continue;
+            }
+            if self.dut.next_timeout().is_some_and(|at| at <= self.now) {
+                self.dut.handle_timeout(self.now);
+                continue;
+            }
+            match self.dut.next_timeout().into_iter().chain(self.network.next_event()).min() {
+                Some(next) if next <= until => {
+                    if next > self.now {
+                        events = 0;
+                    }
+                    self.now = self.now.max(next);
+                }
+                _ => {
+                    self.now = self.now.max(until);
+                    return Ok(None);
+                }
+            }
+        }
+    }
+
+    fn control(&mut self, hook: Hook) -> Result<String, MediumError> {
+        let now = self.now;
+        let failed = |reason: String| MediumError::HookFailed { hook: hook.name(), reason };
+        let none = || MediumError::HookFailed { hook: hook.name(), reason: "the DUT has no such SA".to_owned() };
+        let gateway = &mut self.dut.gateway;
+        match hook {
+            Hook::Initiate => {
+                let connection = gateway.config().ike.connections.first().cloned();
+                let connection = connection.ok_or_else(|| failed("no connection".to_owned()))?;
+                let child = connection.children.first().map(|child| child.name.clone()).unwrap_or_default();
+                gateway.initiate(now, &connection.name, &child).map_err(|error| failed(error.to_string()))?;
+            }
+            Hook::ClearSas => {
+                let id = self.newest().ok_or_else(none)?;
+                let gateway = &mut self.dut.gateway;
+                gateway
+                    .command(now, |ike, rng, hands| ike.delete_ike(now, rng, id, hands))
+                    .map_err(|error| failed(error.to_string()))?;
+            }
+            Hook::ForgetSas => gateway.forget(now),
+            Hook::RekeyChild => {
+                let spi = self.newest_child().ok_or_else(none)?;
+                let gateway = &mut self.dut.gateway;
+                gateway
+                    .command(now, |ike, rng, hands| ike.rekey_child(now, rng, spi, hands))
+                    .map_err(|error| failed(error.to_string()))?;
+            }
+            Hook::RekeyIke => {
+                let id = self.newest().ok_or_else(none)?;
+                let gateway = &mut self.dut.gateway;
+                gateway
+                    .command(now, |ike, rng, hands| ike.rekey_ike(now, rng, id, hands))
+                    .map_err(|error| failed(error.to_string()))?;
+            }
+            Hook::DeleteChild => {
+                let spi = self.newest_child().ok_or_else(none)?;
+                let gateway = &mut self.dut.gateway;
+                gateway
+                    .command(now, |ike, rng, hands| ike.delete_child(now, rng, spi, hands))
+                    .map_err(|error| failed(error.to_string()))?;
+            }
+            Hook::Sas => return Ok(format!("{:#?}", gateway.ike().ike_sas())),
+            Hook::Counters => return Ok(format!("{:#?}", gateway.data().drops().iter().collect::<Vec<_>>())),
+            Hook::Log => return Err(MediumError::NoHook(hook.name())),
+        }
+        self.dut.flush(now);
+        Ok(String::new())
+    }
+
+    fn reconfigure(&mut self, change: &mut dyn FnMut(&mut GatewayConfig)) -> Result<(), MediumError> {
+        change(&mut self.config);
+        self.dut = Self::dut(&self.plan, &self.config, self.seed);
+        Ok(())
+    }
+}

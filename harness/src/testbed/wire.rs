@@ -1,0 +1,163 @@
+//! Real links as medium: many testers side by side, each with addresses of its own, and one DUT.
+
+use super::hub::{Hub, Seat, tester_mac};
+use super::medium::{Arrival, Hook, Medium, MediumError};
+use super::{Plan, Testbed};
+use crate::dut::Dut;
+use crate::evidence::{Clock, Evidence};
+use crate::run::{Lab, ScenarioInfo, Setup, StepError};
+use packet_io::Clock as Stopwatch;
+use reference_peer::Instant;
+use reference_peer::gateway::Leg;
+use std::collections::BTreeSet;
+use std::sync::{Arc, Condvar, Mutex, PoisonError};
+use std::time::Duration;
+
+/// Longest that a wait on a link goes without a look at whether the DUT still lives.
+const LOOK: Duration = Duration::from_millis(250);
+
+/// Most testers at work at once, whatever the profile has addresses for.
+const MOST_TESTERS: u32 = 250;
+
+/// A DUT on real links.
+pub(super) struct WireLab {
+    setup: Setup,
+    shared: Arc<Shared>,
+}
+
+struct Shared {
+    hub: Hub,
+    dut: Dut,
+    clock: Stopwatch,
+    numbers: Mutex<BTreeSet<u32>>,
+    returned: Condvar,
+}
+
+impl WireLab {
+    pub(super) fn open(setup: &Setup) -> Result<Self, String> {
+        let clock = Stopwatch::start();
+        let (dut, links) = Dut::start(&setup.profile, clock)?;
+        let hub = Hub::new(links).map_err(|error| format!("cannot start receiving: {error}"))?;
+        let most = u32::try_from(setup.profile.testers()).unwrap_or(MOST_TESTERS).min(MOST_TESTERS);
+        // Number 0 would be the network address.
+        let numbers = (1..most).collect::<BTreeSet<_>>();
+        if numbers.is_empty() {
+            return Err(format!("profile {}: outside.testers has no address for a tester", setup.profile.name));
+        }
+        let shared = Shared { hub, dut, clock, numbers: Mutex::new(numbers), returned: Condvar::new() };
+        Ok(Self { setup: setup.clone(), shared: Arc::new(shared) })
+    }
+}
+
+impl Lab for WireLab {
+    type World = Testbed;
+
+    fn begin(&self, scenario: &ScenarioInfo) -> Result<Testbed, StepError> {
+        let number = self.shared.take_number();
+        let number = Number { shared: Arc::clone(&self.shared), number };
+        let plan = Plan::new(&self.setup.profile, number.number).map_err(StepError::testbed)?;
+        let has_inside = self.shared.hub.has(Leg::Inside);
+        let macs = [Leg::Outside, Leg::Inside].map(|leg| tester_mac(leg, plan.number)).to_vec();
+        let seat = self.shared.hub.seat(macs);
+        let medium = Wire { shared: Arc::clone(&self.shared), seat, plan: plan.clone(), _number: number };
+        Ok(Testbed::new(&self.setup, plan, Box::new(medium), has_inside, scenario))
+    }
+
+    fn step_begins(&self, world: &mut Testbed, step: &str) {
+        world.note(step);
+    }
+
+    fn finish(&self, mut world: Testbed) -> Evidence {
+        world.say_goodbye();
+        let began = world.seen().first().map_or(Duration::ZERO, |seen| seen.at.since_start());
+        let clock = Clock::Wall(self.shared.clock.calendar(began));
+        world.into_evidence(clock)
+    }
+
+    fn check(&self) -> Result<(), String> {
+        match self.shared.dut.died() {
+            Some(how) => Err(format!("the DUT has died: {how}")),
+            None => Ok(()),
+        }
+    }
+
+    fn close(&self) {
+        self.shared.dut.stop();
+    }
+}
+
+impl Shared {
+    /// A tester number that no scenario has; waits for one to come back when all are taken.
+    fn take_number(&self) -> u32 {
+        let mut numbers = self.numbers.lock().unwrap_or_else(PoisonError::into_inner);
+        loop {
+            if let Some(number) = numbers.pop_first() {
+                return number;
+            }
+            numbers = self.returned.wait(numbers).unwrap_or_else(PoisonError::into_inner);
+        }
+    }
+}
+
+/// A tester number in use.
+struct Number {
+    shared: Arc<Shared>,
+    number: u32,
+}
+
+impl Drop for Number {
+    fn drop(&mut self) {
+        // At the end of the queue, so that a late packet of the old scenario does not reach the next one.
+        let mut numbers = self.shared.numbers.lock().unwrap_or_else(PoisonError::into_inner);
+        numbers.insert(self.number);
+        self.shared.returned.notify_one();
+    }
+}
+
+/// One tester's place on real links.
+struct Wire {
+    shared: Arc<Shared>,
+    seat: Seat,
+    plan: Plan,
+    _number: Number,
+}
+
+impl Wire {
+    fn alive(&self) -> Result<(), MediumError> {
+        match self.shared.dut.died() {
+            Some(how) => Err(MediumError::DutDied(how)),
+            None => Ok(()),
+        }
+    }
+}
+
+impl Medium for Wire {
+    fn now(&self) -> Instant {
+        Instant::after_start(self.shared.clock.now())
+    }
+
+    fn send(&mut self, leg: Leg, frame: &[u8]) -> Result<(), MediumError> {
+        self.shared.hub.send(leg, frame).map_err(|error| match self.alive() {
+            Err(died) => died,
+            Ok(()) => MediumError::Link(error),
+        })
+    }
+
+    fn receive(&mut self, until: Instant) -> Result<Option<Arrival>, MediumError> {
+        loop {
+            let left = until.since(self.now());
+            let received = self.seat.receive(left.min(LOOK)).map_err(|error| match self.alive() {
+                Err(died) => died,
+                Ok(()) => MediumError::Link(error),
+            })?;
+            if received.is_some() || self.now() >= until {
+                return Ok(received);
+            }
+            self.alive()?;
+        }
+    }
+
+    fn control(&mut self, hook: Hook) -> Result<String, MediumError> {
+        self.shared.dut.control(hook, &self.plan)
+    }
+}

@@ -1,0 +1,355 @@
+//! The way of protected packets: from the outside through an SA to the inside, and back (RFC 4301 sections 5.1 and 5.2).
+
+use super::nat_transparency::NATT_PORT;
+use super::{Event, Gateway, Leg};
+use crate::Instant;
+use crate::config::Mode;
+use crate::deviation::{Deviation, DeviationSet};
+use crate::ike::v2::{ChildSa, IkeSaId, Path, TrafficRange};
+use crate::ipsec::drops::{DropReason, Drops};
+use crate::ipsec::header::Header;
+use crate::ipsec::inbound::{InboundSa, Received};
+use crate::ipsec::outbound::{OutboundSa, ProtectError, Protection};
+use crate::ipsec::sa::{Protocol, SaError, SaParameters, UdpPorts};
+use crate::ipsec::sad::{OutboundId, Sad};
+use crate::ipsec::selector::{AddressRange, PortRange, Selectors, TrafficSelector};
+use crate::ipsec::sequence::Numbering;
+use std::collections::{BTreeMap, VecDeque};
+use std::net::{IpAddr, SocketAddr};
+use std::sync::Arc;
+use wire::ikev2::ProtocolId;
+use wire::ip;
+
+/// Most packets that wait for the SA that they have asked for.
+const MOST_WAITING: usize = 16;
+
+/// Protected data are not forwarded with less.
+const LAST_HOP: u8 = 1;
+
+/// SAs, which pair belongs to which IKE SA, and packets that wait for an SA.
+pub struct DataPlane {
+    sad: Sad,
+    pairs: BTreeMap<u32, Pair>,
+    waiting: VecDeque<Vec<u8>>,
+    drops: Drops,
+    deviations: Arc<DeviationSet>,
+}
+
+/// The two SAs of one child, under the inbound SPI.
+struct Pair {
+    outbound: OutboundId,
+    child: ChildSa,
+}
+
+impl DataPlane {
+    pub(super) fn new(deviations: Arc<DeviationSet>) -> Self {
+        Self {
+            sad: Sad::new(Arc::clone(&deviations)),
+            pairs: BTreeMap::new(),
+            waiting: VecDeque::new(),
+            drops: Drops::default(),
+            deviations,
+        }
+    }
+
+    /// The SAs.
+    pub fn sad(&self) -> &Sad {
+        &self.sad
+    }
+
+    /// The SAs, to be changed by a test: counters near their end, for example.
+    pub fn sad_mut(&mut self) -> &mut Sad {
+        &mut self.sad
+    }
+
+    /// Packets dropped by the gateway itself; those that an SA dropped are counted there.
+    pub fn drops(&self) -> &Drops {
+        &self.drops
+    }
+
+    pub(super) fn count_drop(&mut self, reason: DropReason) {
+        self.drops.count(reason);
+    }
+
+    /// Uses a new pair. It is received on at once; what is sent takes the newest pair that fits.
+    pub(super) fn install(&mut self, child: &ChildSa, now: Instant) -> Result<(), SaError> {
+        let (inbound, outbound) = parameters(child, &self.deviations);
+        let inbound = InboundSa::new(inbound, now)?;
+        let outbound = OutboundSa::new(outbound, now)?;
+        self.sad.insert_inbound(inbound)?;
+        let outbound = self.sad.insert_outbound(outbound);
+        self.pairs.insert(child.inbound_spi, Pair { outbound, child: child.clone() });
+        Ok(())
+    }
+
+    pub(super) fn remove(&mut self, inbound_spi: u32) {
+        if let Some(pair) = self.pairs.remove(&inbound_spi) {
+            self.sad.remove_inbound(inbound_spi);
+            self.sad.remove_outbound(pair.outbound);
+        }
+    }
+
+    /// Removes all SAs and what waits for one.
+    pub(super) fn clear(&mut self) {
+        for spi in self.pairs.keys().copied().collect::<Vec<_>>() {
+            self.remove(spi);
+        }
+        self.waiting.clear();
+    }
+
+    /// The peer of an IKE SA is to be reached elsewhere.
+    pub(super) fn update_path(&mut self, ike_sa: IkeSaId, path: Path) {
+        for (inbound_spi, pair) in self.pairs.iter_mut().filter(|(_, pair)| pair.child.ike_sa == ike_sa) {
+            pair.child.path = path;
+            let udp = pair.child.udp_encapsulation;
+            if let Some(mut sa) = self.sad.remove_outbound(pair.outbound) {
+                let parameters = sa.parameters_mut();
+                (parameters.source, parameters.destination) = (path.local.ip(), path.remote.ip());
+                parameters.udp = udp.then(|| UdpPorts::new(path.local.port(), path.remote.port()));
+                pair.outbound = self.sad.insert_outbound(sa);
+            }
+            if let Some(sa) = self.sad.inbound_mut(*inbound_spi) {
+                let parameters = sa.parameters_mut();
+                (parameters.source, parameters.destination) = (path.remote.ip(), path.local.ip());
+            }
+        }
+    }
+
+    pub(super) fn move_children(&mut self, from: IkeSaId, to: IkeSaId) {
+        for pair in self.pairs.values_mut().filter(|pair| pair.child.ike_sa == from) {
+            pair.child.ike_sa = to;
+        }
+    }
+
+    /// The child of an inbound SPI.
+    pub fn child(&self, inbound_spi: u32) -> Option<&ChildSa> {
+        self.pairs.get(&inbound_spi).map(|pair| &pair.child)
+    }
+
+    fn pair_of(&self, outbound: OutboundId) -> Option<&Pair> {
+        self.pairs.values().find(|pair| pair.outbound == outbound)
+    }
+}
+
+/// The two SAs of a child: what we receive on, what we send on.
+pub fn parameters(child: &ChildSa, deviations: &Arc<DeviationSet>) -> (SaParameters, SaParameters) {
+    let (local, remote) = (child.path.local, child.path.remote);
+    let selectors = Selectors {
+        local: child.local_ts.iter().filter_map(selector).collect(),
+        remote: child.remote_ts.iter().filter_map(selector).collect(),
+        fragments_also: false,
+    };
+    let common = |spi, keys: &crate::ike::v2::DirectionKeys, source: SocketAddr, destination: SocketAddr| {
+        let mut sa = SaParameters::new(spi, source.ip(), destination.ip()).with_keys(
+            (child.encryption.unwrap_or(crypto::Encryption::Null), &keys.encryption),
+            (child.integrity.unwrap_or(crypto::Integrity::None), &keys.integrity),
+        );
+        sa.protocol = if child.protocol == ProtocolId::AH { Protocol::Ah } else { Protocol::Esp };
+        sa.mode = child.mode;
+        sa.udp = child.udp_encapsulation.then(|| UdpPorts::new(source.port(), destination.port()));
+        sa.numbering = if child.esn { Numbering::Extended } else { Numbering::Plain };
+        sa.replay_window = (child.replay_window > 0).then_some(child.replay_window);
+        sa.selectors = selectors.clone();
+        sa.deviations = Arc::clone(deviations);
+        sa
+    };
+    (
+        common(child.inbound_spi, &child.inbound, remote, local),
+        common(child.outbound_spi, &child.outbound, local, remote),
+    )
+}
+
+fn selector(range: &TrafficRange) -> Option<TrafficSelector> {
+    Some(TrafficSelector {
+        addresses: AddressRange::new(range.start, range.end)?,
+        protocol: range.protocol,
+        ports: PortRange::from_wire(range.ports.0, range.ports.1)?,
+    })
+}
+
+impl Gateway {
+    /// Looks for ESP and AH in a packet from the outside. False if it is neither.
+    pub(super) fn protected(&mut self, now: Instant, octets: &[u8]) -> bool {
+        match self.data.sad.receive(now, octets, NATT_PORT) {
+            Ok(None) => false,
+            Ok(Some(received)) => {
+                self.received(now, received);
+                true
+            }
+            Err(dropped) => {
+                let header = Header::parse(octets).ok();
+                let source = header.map(|header| header.source);
+                match (dropped.reason, dropped.spi, header) {
+                    (DropReason::UnknownSpi, Some(spi), Some(header)) => {
+                        let protocol = dropped.protocol.map_or(50, Protocol::number);
+                        self.unknown_spi(now, header.source, header.destination, protocol, spi);
+                    }
+                    _ => self.events.push_back(Event::Dropped { spi: dropped.spi, source, reason: dropped.reason }),
+                }
+                true
+            }
+        }
+    }
+
+    fn received(&mut self, now: Instant, received: Received) {
+        let Received { spi, sequence, packet, outer, udp, .. } = received;
+        self.events.push_back(Event::Decapsulated { spi, sequence });
+        if let Some(pair) = self.data.pairs.get(&spi) {
+            let (ike_sa, mode) = (pair.child.ike_sa, pair.child.mode);
+            self.watch.heard(ike_sa, now);
+            self.ike.heard_child(now, spi);
+            if let Some(udp) = udp {
+                self.peer_moved(now, ike_sa, SocketAddr::new(outer.source, udp.source));
+            }
+            if mode == Mode::Transport {
+                return self.to_self(now, &packet);
+            }
+        }
+        self.forward_inside(now, &packet);
+    }
+
+    /// A verified and new packet came from another address or port: what goes back follows it, if a NAT is there to
+    /// have moved the peer (RFC 7296 section 2.23).
+    fn peer_moved(&mut self, now: Instant, ike_sa: IkeSaId, from: SocketAddr) {
+        let Some(info) = self.ike.ike_sa(ike_sa) else { return };
+        if info.path.remote != from && info.nat.remote && !info.nat.local {
+            self.ike.update_path(ike_sa, Path { local: info.path.local, remote: from });
+            self.obey(now);
+        }
+    }
+
+    fn forward_inside(&mut self, now: Instant, octets: &[u8]) {
+        let Ok(mut packet) = ip::Packet::parse(octets) else {
+            return self.dropped(None, None, DropReason::InnerMalformed);
+        };
+        let destination = packet.destination();
+        if self.config.inside.contains(&destination) || self.config.outside.contains(&destination) {
+            return self.local_protected(now, &packet);
+        }
+        if decrement(&mut packet) {
+            self.transmit(Leg::Inside, packet.to_bytes());
+        }
+    }
+
+    fn to_self(&mut self, now: Instant, octets: &[u8]) {
+        if let Ok(packet) = ip::Packet::parse(octets) {
+            self.local_protected(now, &packet);
+        }
+    }
+
+    /// A clear packet from the inside.
+    pub(super) fn from_inside(&mut self, now: Instant, octets: &[u8]) {
+        let Ok(mut packet) = ip::Packet::parse(octets) else {
+            return self.dropped(None, None, DropReason::InnerMalformed);
+        };
+        if self.config.inside.contains(&packet.destination()) {
+            if let Some(reply) = super::local::echo_reply(&packet) {
+                self.transmit(Leg::Inside, reply.to_bytes());
+            }
+            return;
+        }
+        if decrement(&mut packet) {
+            self.protect_and_send(now, &packet.to_bytes());
+        }
+    }
+
+    /// Protects a packet with the newest SA that fits and sends it; without one it waits for one where the gateway may
+    /// ask for it, and is dropped otherwise.
+    pub(super) fn protect_and_send(&mut self, now: Instant, octets: &[u8]) {
+        let Ok(header) = Header::parse(octets) else {
+            return self.dropped(None, None, DropReason::InnerMalformed);
+        };
+        let flow = header.flow(octets);
+        let Some(id) = self.data.sad.outbound_for(&flow, now) else {
+            return self.ask_for_sa(now, octets, header.source, header.destination);
+        };
+        let Some(sa) = self.data.sad.outbound_mut(id) else { return };
+        match sa.protect(now, octets, Protection::default(), &mut self.rng, self.hands.as_mut()) {
+            Ok(Some(packet)) => {
+                if let Some(pair) = self.data.pair_of(id) {
+                    let (ike_sa, path) = (pair.child.ike_sa, pair.child.path);
+                    self.watch.sent(ike_sa, now);
+                    self.keepalives.sent(path, now);
+                }
+                self.transmit(Leg::Outside, packet);
+            }
+            Ok(None) => {}
+            Err(ProtectError::Inner(_)) => self.dropped(None, Some(header.source), DropReason::InnerMalformed),
+            Err(_) => self.dropped(Some(id.spi), Some(header.source), DropReason::Expired),
+        }
+    }
+
+    fn ask_for_sa(&mut self, now: Instant, octets: &[u8], source: IpAddr, destination: IpAddr) {
+        self.data.drops.count(DropReason::PolicyDiscard);
+        if !self.config.initiate_on_traffic {
+            return;
+        }
+        let Some((connection, child)) = self.policy_for(source, destination) else { return };
+        if self.data.waiting.len() < MOST_WAITING {
+            self.data.waiting.push_back(octets.to_vec());
+        }
+        let busy = self.ike.ike_sas().iter().any(|info| info.connection == connection);
+        if !busy {
+            // A connection that does not say where the peer is can't be started: the packet is lost.
+            let _ = self.ike.initiate(now, &mut self.rng, &connection, &child, self.hands.as_mut());
+            self.obey(now);
+        }
+    }
+
+    /// The connection and child whose selectors cover a packet.
+    fn policy_for(&self, source: IpAddr, destination: IpAddr) -> Option<(String, String)> {
+        let covers = |selectors: &[crate::config::Selector], address: IpAddr| {
+            selectors.iter().any(|selector| match selector.addresses {
+                crate::config::Addresses::Range(start, end) => (start..=end).contains(&address),
+                crate::config::Addresses::Host => false,
+            })
+        };
+        self.config.ike.connections.iter().find_map(|connection| {
+            let child = connection
+                .children
+                .iter()
+                .find(|child| covers(&child.local_ts, source) && covers(&child.remote_ts, destination))?;
+            Some((connection.name.clone(), child.name.clone()))
+        })
+    }
+
+    /// Sends what has waited, as far as there is an SA for it now.
+    pub(super) fn send_waiting(&mut self, now: Instant) {
+        for packet in std::mem::take(&mut self.data.waiting) {
+            let has_sa = Header::parse(&packet)
+                .is_ok_and(|header| self.data.sad.outbound_for(&header.flow(&packet), now).is_some());
+            if has_sa {
+                self.protect_and_send(now, &packet);
+            } else {
+                self.data.waiting.push_back(packet);
+            }
+        }
+    }
+
+    /// Presets the last sequence number that an outbound SA has used, so that a test can come near the end.
+    pub fn preset_outbound_sequence(&mut self, inbound_spi: u32, last: u64) {
+        if let Some(pair) = self.data.pairs.get(&inbound_spi)
+            && let Some(sa) = self.data.sad.outbound_mut(pair.outbound)
+        {
+            sa.counter_mut().preset(0, last);
+        }
+    }
+
+    /// Is this deliberate fault switched on?
+    pub(super) fn is_deviant(&self, deviation: Deviation) -> bool {
+        self.data.deviations.has(deviation)
+    }
+}
+
+/// One hop less; false where there is none left.
+fn decrement(packet: &mut ip::Packet) -> bool {
+    let hops = match packet {
+        ip::Packet::V4(packet) => &mut packet.ttl,
+        ip::Packet::V6(packet) => &mut packet.hop_limit,
+    };
+    if *hops <= LAST_HOP {
+        return false;
+    }
+    *hops -= 1;
+    true
+}
