@@ -16,8 +16,8 @@ pub use local::echo_reply;
 pub use traffic::{DataPlane, parameters};
 
 use crate::Instant;
-use crate::deviation::{Deviation, DeviationSet};
-use crate::hands::{Disposition, Hands, Honest};
+use crate::deviation::{DeviantHands, Deviation, DeviationSet};
+use crate::hands::{Disposition, Draft, EspContext, EspDraft, Hands, Honest, MessageContext};
 use crate::ike::v2::{self, Action, ChildSa, CommandError, DownReason, Engine, IkeSaId, IkeSaInfo, Path};
 use crate::ipsec::drops::DropReason;
 use dead_peer_detection::Watch;
@@ -96,6 +96,40 @@ pub enum Event {
     },
 }
 
+/// The edits of the gateway's own deviations, and then those of the hands that it was given.
+struct OwnHands {
+    deviations: DeviationSet,
+    outer: Box<dyn Hands>,
+}
+
+impl OwnHands {
+    fn both(&mut self) -> DeviantHands<'_> {
+        DeviantHands::new(&self.deviations, self.outer.as_mut())
+    }
+}
+
+impl Hands for OwnHands {
+    fn message(&mut self, context: &MessageContext, draft: &mut Draft) -> Disposition {
+        self.both().message(context, draft)
+    }
+
+    fn protected(&mut self, context: &MessageContext, message: &mut Message) -> Disposition {
+        self.both().protected(context, message)
+    }
+
+    fn esp(&mut self, context: &EspContext, draft: &mut EspDraft) -> Disposition {
+        self.both().esp(context, draft)
+    }
+
+    fn sealed(&mut self, context: &EspContext, esp: &mut Vec<u8>) -> Disposition {
+        self.both().sealed(context, esp)
+    }
+
+    fn packet(&mut self, packet: &mut Vec<u8>) -> Disposition {
+        self.both().packet(packet)
+    }
+}
+
 /// A security gateway.
 pub struct Gateway {
     config: GatewayConfig,
@@ -104,7 +138,7 @@ pub struct Gateway {
     watch: Watch,
     keepalives: Keepalives,
     recovery: Recovery,
-    hands: Box<dyn Hands>,
+    hands: OwnHands,
     rng: ChaCha20Rng,
     transmits: VecDeque<Transmit>,
     events: VecDeque<Event>,
@@ -120,7 +154,7 @@ impl Gateway {
             watch: Watch::default(),
             keepalives: Keepalives::default(),
             recovery: Recovery::default(),
-            hands: Box::new(Honest),
+            hands: OwnHands { deviations: config.ike.deviations.clone(), outer: Box::new(Honest) },
             rng: ChaCha20Rng::seed_from_u64(seed),
             transmits: VecDeque::new(),
             events: VecDeque::new(),
@@ -131,7 +165,7 @@ impl Gateway {
 
     /// Gives the gateway hands that edit what it sends.
     pub fn set_hands(&mut self, hands: impl Hands + 'static) {
-        self.hands = Box::new(hands);
+        self.hands.outer = Box::new(hands);
     }
 
     /// What the gateway was told.
@@ -165,12 +199,12 @@ impl Gateway {
 
     /// Does what is due.
     pub fn handle_timeout(&mut self, now: Instant) {
-        self.ike.handle_timeout(now, &mut self.rng, self.hands.as_mut());
+        self.ike.handle_timeout(now, &mut self.rng, &mut self.hands);
         self.obey(now);
         if let Some(dpd) = self.config.dead_peer_detection {
             for ike_sa in self.watch.due(&dpd, now) {
                 // An IKE SA that has just gone needs no check.
-                let _ = self.ike.liveness(now, &mut self.rng, ike_sa, self.hands.as_mut());
+                let _ = self.ike.liveness(now, &mut self.rng, ike_sa, &mut self.hands);
                 self.obey(now);
             }
         }
@@ -215,7 +249,7 @@ impl Gateway {
         now: Instant,
         command: impl FnOnce(&mut Engine, &mut ChaCha20Rng, &mut dyn Hands) -> Result<T, CommandError>,
     ) -> Result<T, CommandError> {
-        let result = command(&mut self.ike, &mut self.rng, self.hands.as_mut());
+        let result = command(&mut self.ike, &mut self.rng, &mut self.hands);
         self.obey(now);
         result
     }
@@ -297,7 +331,7 @@ impl Gateway {
     }
 
     fn ike_datagram(&mut self, now: Instant, path: Path, message: &[u8]) {
-        self.ike.handle(now, &mut self.rng, path, message, self.hands.as_mut());
+        self.ike.handle(now, &mut self.rng, path, message, &mut self.hands);
     }
 
     /// Does what the IKE engine wants done, and what follows from that.
@@ -383,7 +417,7 @@ impl Gateway {
             (invalid_spi_recovery::Answer::Protected, Some(info)) if !unprotected => {
                 let payloads = vec![Payload::from(Body::Notify(notify))];
                 // An IKE SA that is just being closed tells nobody.
-                let _ = self.ike.informational(now, &mut self.rng, info.id, payloads, self.hands.as_mut());
+                let _ = self.ike.informational(now, &mut self.rng, info.id, payloads, &mut self.hands);
                 self.obey(now);
             }
             (invalid_spi_recovery::Answer::Silence, _) => {}

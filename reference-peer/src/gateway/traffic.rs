@@ -264,7 +264,7 @@ impl Gateway {
             return self.ask_for_sa(now, octets, header.source, header.destination);
         };
         let Some(sa) = self.data.sad.outbound_mut(id) else { return };
-        match sa.protect(now, octets, Protection::default(), &mut self.rng, self.hands.as_mut()) {
+        match sa.protect(now, octets, Protection::default(), &mut self.rng, &mut self.hands) {
             Ok(Some(packet)) => {
                 if let Some(pair) = self.data.pair_of(id) {
                     let (ike_sa, path) = (pair.child.ike_sa, pair.child.path);
@@ -291,7 +291,7 @@ impl Gateway {
         let busy = self.ike.ike_sas().iter().any(|info| info.connection == connection);
         if !busy {
             // A connection that does not say where the peer is can't be started: the packet is lost.
-            let _ = self.ike.initiate(now, &mut self.rng, &connection, &child, self.hands.as_mut());
+            let _ = self.ike.initiate(now, &mut self.rng, &connection, &child, &mut self.hands);
             self.obey(now);
         }
     }
