@@ -5,7 +5,7 @@ mod common;
 
 use common::hex;
 use std::net::{Ipv4Addr, Ipv6Addr};
-use wire::ethernet::Frame;
+use wire::ethernet::{Address, EtherType, Frame};
 use wire::ip::{self, Protocol};
 use wire::{Derived, Error, ah, arp, esp, icmpv4, icmpv6, ipv4, ipv6, udp};
 
@@ -221,5 +221,55 @@ fn place_of_ipsec_among_extension_headers() {
         let extensions = bodies.into_iter().map(ipv6::Extension::from).collect();
         let packet = ipv6::Packet { extensions, ..ipv6::Packet::new(V6[0], V6[1], Protocol::UDP, []) };
         assert_eq!(packet.ipsec_position(), position, "{:?}", packet.extensions);
+    }
+}
+
+/// Each derived field can be overridden, and stands where it should.
+#[test]
+fn overrides_are_written_in_place() {
+    use Derived::Exactly;
+    let (from, to) = (V4[0].into(), V4[1].into());
+    let datagram = || udp::Datagram { checksum: Exactly(0), ..udp::Datagram::new(500, 500, [1, 2]) };
+    let udp = |datagram: udp::Datagram| datagram.to_bytes(from, to);
+    let authenticated = |payload_len| {
+        let (next_header, icv) = (Protocol::ICMP, vec![7; 12]);
+        ah::Packet { next_header, payload_len, reserved: 0, spi: 1, sequence: 2, icv, payload: vec![] }.to_bytes()
+    };
+    let asked = arp::Packet::request(Address([2; 6]), V4[0], V4[1]);
+    let extended = |edit: fn(&mut ipv6::Extension)| {
+        let mut extension = ipv6::ExtensionBody::HopByHop(vec![1, 4, 0, 0, 0, 0]).into();
+        edit(&mut extension);
+        ipv6::Packet { extensions: vec![extension], ..ipv6::Packet::new(V6[0], V6[1], Protocol::UDP, []) }.to_bytes()
+    };
+    let solicited = |length| {
+        let option = icmpv6::NdOption { length, ..icmpv6::NdOption::source_address(Address([2; 6])) };
+        let message = icmpv6::Message::NeighborSolicitation { reserved: 0, target: V6[1], options: vec![option] };
+        let packet = icmpv6::Packet { checksum: Exactly(0), ..message.into() };
+        packet.to_bytes(V6[0], V6[1])
+    };
+    // Honest, edited, where they differ, and how.
+    type Row = (Vec<u8>, Vec<u8>, usize, &'static [u8]);
+    let rows: [Row; 10] = [
+        (udp(datagram()), udp(udp::Datagram { length: Exactly(0xDEAD), ..datagram() }), 4, &[0xDE, 0xAD]),
+        (udp(datagram()), udp(udp::Datagram { checksum: Exactly(0xDEAD), ..datagram() }), 6, &[0xDE, 0xAD]),
+        (authenticated(Derived::Computed), authenticated(Exactly(0xEE)), 1, &[0xEE]),
+        (asked.to_bytes(), arp::Packet { hardware_type: Exactly(6), ..asked }.to_bytes(), 0, &[0, 6]),
+        (
+            asked.to_bytes(),
+            arp::Packet { protocol_type: Exactly(EtherType::IPV6), ..asked }.to_bytes(),
+            2,
+            &[0x86, 0xDD],
+        ),
+        (asked.to_bytes(), arp::Packet { hardware_length: Exactly(0xEE), ..asked }.to_bytes(), 4, &[0xEE]),
+        (asked.to_bytes(), arp::Packet { protocol_length: Exactly(0xEE), ..asked }.to_bytes(), 5, &[0xEE]),
+        (extended(|_| {}), extended(|header| header.next_header = Exactly(Protocol(0xEE))), 40, &[0xEE]),
+        (extended(|_| {}), extended(|header| header.length = Exactly(0xEE)), 41, &[0xEE]),
+        (solicited(Derived::Computed), solicited(Exactly(0)), 25, &[0]),
+    ];
+    for (honest, edited, offset, octets) in rows {
+        let mut expected = honest.clone();
+        expected[offset..offset + octets.len()].copy_from_slice(octets);
+        assert_ne!(edited, honest);
+        assert_eq!(edited, expected, "at {offset}");
     }
 }
