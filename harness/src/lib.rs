@@ -15,5 +15,6 @@ pub mod run;
 pub mod steps;
 pub mod testbed;
 mod text;
+pub mod tree;
 pub mod verdict;
 mod yaml;
