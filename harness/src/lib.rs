@@ -3,6 +3,7 @@
 #![forbid(unsafe_code)]
 
 pub mod cli;
+pub mod decode;
 pub mod dissect;
 pub mod dut;
 pub mod evidence;

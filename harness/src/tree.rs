@@ -8,8 +8,8 @@ use serde::Serialize;
 use std::fmt::{Display, Write as _};
 use wire::Derived;
 use wire::ikev2::{
-    AttributeValue, Body, Certificate, Configuration, Delete, Header, IdType, Identification, Notify, Payload, Proposal,
-    SecurityAssociation, TrafficSelector, TrafficSelectors, Transform, TransformType,
+    AttributeValue, Body, Certificate, Configuration, Delete, Header, IdType, Identification, Notify, Payload,
+    Proposal, SecurityAssociation, TrafficSelector, TrafficSelectors, Transform, TransformType,
 };
 
 /// A name, its value, and what it consists of.

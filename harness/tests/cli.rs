@@ -72,7 +72,7 @@ fn run(files: &[(&str, &str)], bench: FakeBench, args: &[&str]) -> Run {
 
 fn settings() -> insta::Settings {
     let mut settings = insta::Settings::clone_current();
-    settings.add_filter(r" in \d+\.\d s ", " in T s ");
+    settings.add_filter(r" in \d+\.\d+ s ", " in T s ");
     settings.add_filter(r#""(start|duration|started)": [0-9.e-]+"#, r#""$1": "T""#);
     settings.add_filter(r#"time="[0-9.e-]+""#, r#"time="T""#);
     settings.add_filter(r#"timestamp="[^"]+""#, r#"timestamp="T""#);

@@ -121,7 +121,7 @@ fn start_fault(start: &Start) -> Option<Fault> {
             .into_iter()
             .flatten()
             .find(|leg| leg.hardware_address().is_none())
-            .and_then(|leg| Some((vec!["start", "guest"], format!("{:?} is not a hardware address", leg.mac)))),
+            .map(|leg| (vec!["start", "guest"], format!("{:?} is not a hardware address", leg.mac))),
         (None, false) => None,
     }
 }

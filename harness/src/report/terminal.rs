@@ -206,7 +206,7 @@ fn ending(text: &mut String, report: &Report, out: Option<&Path>, paint: Paint) 
         .collect();
     let _ = writeln!(
         text,
-        "{}: {} in {:.1} s (profile {}, seed {})",
+        "{}: {} in {:.2} s (profile {}, seed {})",
         count(report.scenarios.len(), "scenario"),
         parts.join(", "),
         report.duration.as_secs_f64(),

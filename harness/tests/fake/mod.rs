@@ -108,8 +108,8 @@ impl Lab for FakeLab {
         self.log.finished.fetch_add(1, Ordering::SeqCst);
         let record = |index: usize, step: &String| Record {
             time: Duration::from_millis(10 * index as u64),
-            leg: if index % 2 == 0 { Leg::Outside } else { Leg::Inside },
-            direction: if index % 2 == 0 { Direction::ToDut } else { Direction::FromDut },
+            leg: if index.is_multiple_of(2) { Leg::Outside } else { Leg::Inside },
+            direction: if index.is_multiple_of(2) { Direction::ToDut } else { Direction::FromDut },
             frame: vec![0x02; 60],
             summary: format!("packet {index}"),
             comments: vec![step.clone()],
