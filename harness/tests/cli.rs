@@ -379,6 +379,7 @@ fn mutants_are_killed_or_survive() {
     let json: serde_json::Value = serde_json::from_str(&printed).unwrap();
     assert_eq!((&json["deviations"], &json["killed"]), (&3.into(), &2.into()));
     assert_eq!(json["survivors"], serde_json::json!(["unseen"]));
+    assert_eq!(json["deviations_without_scenario"], serde_json::json!(["nobody-looks"]));
     assert_eq!(json["requirements_without_deviation"], serde_json::json!(["ESP-SEQ-002"]));
     assert_eq!(json["scenarios_without_kill"], serde_json::json!(["Finds nothing"]));
     let only: Vec<&str> = args.into_iter().chain(["--only", "drops-good-packets"]).collect();

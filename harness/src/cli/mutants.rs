@@ -39,6 +39,8 @@ pub(super) struct MutantsArgs {
 struct Matrix {
     seed: u64,
     matrix: Vec<Row>,
+    /// Deviations that break only requirements which no scenario names: nothing was run against them.
+    deviations_without_scenario: Vec<String>,
     /// Covered requirements that no deviation breaks.
     requirements_without_deviation: Vec<String>,
     /// Scenarios that find no deviation.
@@ -91,14 +93,15 @@ pub(super) fn run<B: Bench>(
     let honest = round(bench, &setup, &plans, jobs, &watcher)?;
     let honest: BTreeMap<&str, &Outcome> = honest.outcomes.iter().map(|own| (own.scenario.as_str(), own)).collect();
 
-    let mut rows = Vec::new();
+    let (mut rows, mut untried) = (Vec::new(), Vec::new());
     for deviation in &deviations {
-        setup.deviation = Some(deviation.name.clone());
         let own = against(&plans, deviation);
-        let result = match own.is_empty() {
-            true => RunResult::default(),
-            false => round(bench, &setup, &own, jobs, &watcher)?,
-        };
+        if own.is_empty() {
+            untried.push(deviation.name.clone());
+            continue;
+        }
+        setup.deviation = Some(deviation.name.clone());
+        let result = round(bench, &setup, &own, jobs, &watcher)?;
         let seen: Vec<Seen> = result
             .outcomes
             .iter()
@@ -117,7 +120,8 @@ pub(super) fn run<B: Bench>(
         });
     }
     drop(watcher);
-    let matrix = draw_up(args, &plans, &bench.deviations(), &honest, rows);
+    let mut matrix = draw_up(args, &plans, &bench.deviations(), &honest, rows);
+    matrix.deviations_without_scenario = untried;
     match args.format {
         Format::Json => writeln!(out, "{}", serde_json::to_string_pretty(&matrix).map_err(Failure::testbed)?)?,
         Format::Text => text(&matrix, out)?,
@@ -199,6 +203,7 @@ fn draw_up<W>(
     };
     Matrix {
         seed: args.seed,
+        deviations_without_scenario: Vec::new(),
         requirements_without_deviation: without,
         // With some deviations only, most scenarios have nothing to find.
         scenarios_without_kill: if args.only.is_empty() { idle } else { Vec::new() },
@@ -217,14 +222,12 @@ fn text(matrix: &Matrix, out: &mut dyn Write) -> std::io::Result<()> {
         if !row.killed {
             writeln!(out, "          {}", row.description)?;
         }
-        if row.scenarios.is_empty() {
-            writeln!(out, "          no scenario names a requirement that it breaks")?;
-        }
         for seen in &row.scenarios {
             let mark = if seen.killed { "x" } else { "-" };
             writeln!(out, "       {mark}  {:14} {}", seen.verdict, crate::text::printable(&seen.scenario))?;
         }
     }
+    section(out, "deviations that no scenario is there for", &matrix.deviations_without_scenario)?;
     section(out, "covered requirements without a deviation", &matrix.requirements_without_deviation)?;
     section(out, "scenarios that find no deviation", &matrix.scenarios_without_kill)?;
     section(out, "scenarios that fall short against the honest peer", &matrix.unsound_scenarios)?;

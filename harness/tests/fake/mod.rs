@@ -74,6 +74,7 @@ impl Bench for FakeBench {
             info("drops-good-packets", &["ESP-SEQ-001"], "Drops what it should let through."),
             info("other-choice", &["IKE2-INFO-009"], "Makes the other choice."),
             info("unseen", &["ESP-SEQ-001"], "Does nothing that anybody sees."),
+            info("nobody-looks", &["ESP-SEQ-005"], "Breaks what no scenario is about."),
         ]
     }
 }
