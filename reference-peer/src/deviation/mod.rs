@@ -333,6 +333,8 @@ deviations! {
     ProcessesFirstFragment = "processes-first-fragment" ["ESP-FMT-010"];
     /// Stops processing an SA after an ESP packet that is too short.
     WedgesOnShortEsp = "wedges-on-short-esp" ["ESP-FMT-011"];
+    /// Leaves the payload out of the additional authenticated data of AES-GMAC.
+    LeavesPayloadOutOfGmac = "leaves-payload-out-of-gmac" ["ESP-FMT-012"];
     /// Lays out the nonce of ChaCha20-Poly1305 with the salt reversed.
     ReversedChaChaSalt = "reversed-chacha-salt" ["ESP-FMT-013"];
 

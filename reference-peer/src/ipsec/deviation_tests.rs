@@ -29,6 +29,7 @@ use crate::hands::{Disposition, EspContext, EspDraft, Hands, Honest};
 
 const SPI: u32 = 0x0102_0304;
 const GCM: (Encryption, Integrity) = (Encryption::AesGcm16(KeyBits::B128), Integrity::None);
+const GMAC: (Encryption, Integrity) = (Encryption::AesGmac(KeyBits::B128), Integrity::None);
 const CHACHA: (Encryption, Integrity) = (Encryption::ChaCha20Poly1305, Integrity::None);
 const CBC: (Encryption, Integrity) = (Encryption::AesCbc(KeyBits::B128), Integrity::HmacSha256_128);
 const NULL: (Encryption, Integrity) = (Encryption::Null, Integrity::HmacSha1_96);
@@ -236,6 +237,13 @@ const CASES: &[(Deviation, Case)] = &[
         bench.corrupted(1, 0);
         bench.seen
     }),
+    (Deviation::ComparesFourOctetsOfIcv, |d| {
+        let mut bench = Bench::new(SaParameters { protocol: Protocol::Ah, ..parameters(NULL, 1) }, d);
+        let mut packet = bench.craft(&datagram(&[]), |_| ());
+        packet[20 + 12 + 11] ^= 1;
+        bench.arrive(&packet);
+        bench.seen
+    }),
     (Deviation::LeavesIvOutOfIcv, |d| departs(parameters(CBC, 1), &datagram(&[]), d)),
     (Deviation::ForwardsBeforeVerifying, |d| {
         let mut bench = Bench::new(parameters(GCM, 1), d);
@@ -274,6 +282,7 @@ const CASES: &[(Deviation, Case)] = &[
         bench.arrive_numbered(&[2]);
         bench.seen
     }),
+    (Deviation::LeavesPayloadOutOfGmac, |d| departs(parameters(GMAC, 1), &datagram(&[]), d)),
     (Deviation::ReversedChaChaSalt, |d| departs(parameters(CHACHA, 1), &datagram(&[]), d)),
     (Deviation::PadsWithZeros, |d| departs(parameters(NULL, 1), &datagram(&[1]), d)),
     (Deviation::IgnoresPaddingValues, |d| arrives(parameters(CBC, 1), |draft| draft.padding = Some(vec![0; 14]), d)),

@@ -116,8 +116,8 @@ impl Transform {
         let (body, icv) = split_end(packet, self.icv_len).ok_or(CipherError::TooLong)?;
         let (header, iv, data) = split_body(body, self.iv_len).ok_or(CipherError::TooLong)?;
         if self.cipher.algorithm().is_aead() {
-            let aad = self.aad(header, sequence);
-            return self.cipher.seal(iv, &aad, data, icv);
+            let aad = self.aad(header, iv, sequence);
+            return self.cipher.seal(iv, &aad, self.covered(data), icv);
         }
         self.crypt(iv, data, Cipher::encrypt)?;
         self.integrity.sign(&self.signed(header, iv, data, &high(sequence)), icv);
@@ -130,7 +130,8 @@ impl Transform {
         let (body, icv) = split_end(packet, self.icv_len).ok_or(DropReason::TooShort)?;
         let (header, iv, data) = split_body(body, self.iv_len).ok_or(DropReason::TooShort)?;
         if self.cipher.algorithm().is_aead() {
-            let aad = self.aad(header, sequence);
+            let aad = self.aad(header, iv, sequence);
+            let data = self.covered(data);
             return match self.icv_octets_compared(icv.len()) {
                 all if all == icv.len() => self.cipher.open(iv, &aad, data, icv),
                 some => self.open_carelessly(iv, &aad, data, icv, some),
@@ -139,16 +140,7 @@ impl Transform {
         }
         let high = high(sequence);
         let signed = self.signed(header, iv, data, &high);
-        let good =
-            if icv.len() == self.integrity.algorithm().icv_len() && self.icv_octets_compared(icv.len()) == icv.len() {
-                self.integrity.verify(&signed, icv)
-            } else {
-                let mut right = vec![0; icv.len()];
-                self.integrity.sign(&signed, &mut right);
-                let compared = self.icv_octets_compared(icv.len());
-                right.iter().zip(icv.iter()).take(compared).all(|(a, b)| a == b)
-            };
-        if !good {
+        if !self.fits(&signed, icv) {
             return Err(DropReason::BadIcv);
         }
         self.crypt(iv, data, Cipher::decrypt).map_err(|_| DropReason::Misaligned)
@@ -165,7 +157,18 @@ impl Transform {
     /// Is this the ICV of the integrity algorithm alone? For AH.
     pub(crate) fn icv_fits(&self, sequence: u64, parts: &[&[u8]; 3], icv: &[u8]) -> bool {
         let [a, b, c] = *parts;
-        self.integrity.verify(&[a, b, c, self.high(&high(sequence))], icv)
+        self.fits(&[a, b, c, self.high(&high(sequence))], icv)
+    }
+
+    /// Is this the ICV of a separate integrity algorithm?
+    fn fits(&self, signed: &[&[u8]], icv: &[u8]) -> bool {
+        let compared = self.icv_octets_compared(icv.len());
+        if icv.len() == self.integrity.algorithm().icv_len() && compared == icv.len() {
+            return self.integrity.verify(signed, icv);
+        }
+        let mut right = vec![0; icv.len()];
+        self.integrity.sign(signed, &mut right);
+        right.iter().zip(icv).take(compared).all(|(a, b)| a == b)
     }
 
     /// The high half where it counts.
@@ -200,7 +203,10 @@ impl Transform {
     }
 
     /// The additional authenticated data of a combined mode (RFC 4106 section 5).
-    fn aad(&self, header: &[u8], sequence: u64) -> Aad {
+    ///
+    /// AES-GMAC has the IV among them: figure 4 of RFC 4543 shows it so, section 3.1 counts it to the payload, and so
+    /// does Linux, although the list of fields in section 3.3 leaves it out.
+    fn aad(&self, header: &[u8], iv: &[u8], sequence: u64) -> Aad {
         let (spi, low) = header.split_at_checked(4).unwrap_or_default();
         let mut aad = Aad::default();
         aad.push(spi);
@@ -210,7 +216,19 @@ impl Transform {
             aad.push(&[0; 4]);
         }
         aad.push(low);
+        if self.is_gmac() {
+            aad.push(iv);
+        }
         aad
+    }
+
+    fn is_gmac(&self) -> bool {
+        matches!(self.cipher.algorithm(), Encryption::AesGmac(_))
+    }
+
+    /// What a combined mode works on: all of the data, for an honest peer.
+    fn covered<'a>(&self, data: &'a mut [u8]) -> &'a mut [u8] {
+        if self.is_gmac() && self.deviations.has(Deviation::LeavesPayloadOutOfGmac) { &mut [] } else { data }
     }
 
     /// All of the ICV, for an honest peer.
@@ -225,7 +243,8 @@ impl Transform {
     }
 
     /// Decrypts a combined mode although only the first octets of the ICV are right. All combined modes here are
-    /// stream ciphers inside: sealing the ciphertext gives the plaintext, and sealing that gives the ICV.
+    /// stream ciphers inside, or leave the data clear: sealing the ciphertext gives the plaintext, and sealing that
+    /// gives the ICV.
     fn open_carelessly(
         &self,
         iv: &[u8],
@@ -243,10 +262,10 @@ impl Transform {
     }
 }
 
-/// Additional authenticated data: 8 octets, or 12 with extended sequence numbers.
+/// Additional authenticated data: 8 octets, 12 with extended sequence numbers, and 8 more for AES-GMAC.
 #[derive(Default)]
 struct Aad {
-    octets: [u8; 12],
+    octets: [u8; 20],
     len: usize,
 }
 
