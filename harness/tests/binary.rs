@@ -62,11 +62,14 @@ fn a_profile_is_shown_without_its_secret() {
     assert_eq!(status, Some(0));
     assert!(out.contains("11 octets from environment variable EDGE_PSK") && !out.contains("sesame"), "{out}");
     assert!(out.contains("10.66.0.16-10.66.0.31 (16 addresses)"), "{out}");
+    assert!(out.contains("note: ipsec.protected is missing") && out.ends_with("not enough for a run\n"), "{out}");
     let (status, out, err) = check(None);
     assert_eq!((status, out.as_str()), (Some(2), ""));
     assert!(err.contains("edge.yaml:3:12: ike.psk: the environment variable EDGE_PSK is not set"), "{err}");
+    std::fs::write(&file, text.replace("{env: EDGE_PSK}", "{text: x}")).unwrap();
     let (status, _, err) = counterpeer(&["run", "--profile", file.to_str().unwrap()]);
     assert!(status == Some(2) && err.lines().count() == 1, "{err}");
+    assert!(err.contains("edge.yaml: ipsec.proposals is missing"), "{err}");
 }
 
 #[test]

@@ -214,7 +214,7 @@ fn a_lab_that_cannot_be_opened_still_leaves_a_report() {
     let bench = FakeBench { no_lab: Some("interface veth-out: no such device".into()), ..FakeBench::default() };
     let run = run(&[("a.feature", FEATURE)], bench, &[]);
     assert_eq!(run.status, 3);
-    assert_eq!(run.err, "counterpeer: interface veth-out: no such device\n");
+    assert_eq!((run.text.as_str(), run.err.as_str()), ("", "counterpeer: interface veth-out: no such device\n"));
     assert_eq!(run.report().faults, ["interface veth-out: no such device"]);
     assert_eq!(run.report().not_run.len(), 6);
     roxmltree::Document::parse(&run.file("junit.xml")).unwrap();

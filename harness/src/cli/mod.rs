@@ -143,7 +143,7 @@ pub fn execute<B: Bench>(
         }
     };
     let result = match cli.command {
-        Command::Run(args) => run::run(bench.as_ref(), &args, out, err),
+        Command::Run(args) => run::run(bench.as_ref(), &args, out),
         Command::Mutants(args) => mutants::run(bench.as_ref(), &args, out, err),
         Command::Requirements(args) => requirements::run(bench.as_ref(), &args, out),
         Command::Decode(args) => decode::run(&args, out),

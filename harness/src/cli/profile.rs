@@ -63,7 +63,12 @@ pub(super) fn check(args: &CheckArgs, out: &mut dyn Write) -> Result<u8, Failure
     row("control hooks", words(profile.control.keys().cloned().collect()))?;
     let timing = &profile.timing;
     row("answers within", format!("{:?}; silent if nothing comes for {:?}", timing.answer_within, timing.silence))?;
-    writeln!(out, "{}: sound", args.file.display())?;
+    let gaps = profile.gaps();
+    for gap in &gaps {
+        writeln!(out, "note: {gap}")?;
+    }
+    let verdict = if gaps.is_empty() { "sound" } else { "sound, but not enough for a run" };
+    writeln!(out, "{}: {verdict}", args.file.display())?;
     Ok(status::GOOD)
 }
 

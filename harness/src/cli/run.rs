@@ -52,12 +52,7 @@ pub(super) struct RunArgs {
     list: bool,
 }
 
-pub(super) fn run<B: Bench>(
-    bench: &B,
-    args: &RunArgs,
-    out: &mut dyn Write,
-    err: &mut dyn Write,
-) -> Result<u8, Failure> {
+pub(super) fn run<B: Bench>(bench: &B, args: &RunArgs, out: &mut dyn Write) -> Result<u8, Failure> {
     let plans = plans(bench, &args.scenarios)?;
     if args.list {
         return list(&plans, args.format, out);
@@ -66,7 +61,13 @@ pub(super) fn run<B: Bench>(
         return Err(Failure::usage("there is no scenario to run: name a folder with features by --features-dir"));
     }
     let profile = match &args.profile {
-        Some(path) => Profile::load(path).map_err(Failure::usage)?,
+        Some(path) => {
+            let profile = Profile::load(path).map_err(Failure::usage)?;
+            if let Some(gap) = profile.gaps().first() {
+                return Err(Failure::usage(format!("{}: {gap}", path.display())));
+            }
+            profile
+        }
         None => Profile::built_in(),
     };
     let expectations = args.expectations.as_deref().map(Expectations::load).transpose().map_err(Failure::usage)?;
@@ -101,12 +102,10 @@ pub(super) fn run<B: Bench>(
         compare(&mut report, expectations, partial);
     }
     write(&store, &report)?;
-    match args.format {
-        Format::Json => write!(out, "{}", to_json(&report).map_err(Failure::testbed)?)?,
-        Format::Text => write!(out, "{}", to_text(&report, Some(&args.out), Paint::for_stdout()))?,
-    }
-    if let Some(message) = failure {
-        writeln!(err, "counterpeer: {message}")?;
+    match (args.format, failure) {
+        (Format::Json, _) => write!(out, "{}", to_json(&report).map_err(Failure::testbed)?)?,
+        (Format::Text, None) => write!(out, "{}", to_text(&report, Some(&args.out), Paint::for_stdout()))?,
+        (Format::Text, Some(message)) => return Err(Failure { status: report.status, message }),
     }
     Ok(report.status)
 }

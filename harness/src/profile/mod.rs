@@ -332,6 +332,23 @@ impl Profile {
         self.outside.testers.iter().map(AddressRange::len).fold(0, usize::saturating_add)
     }
 
+    /// What the profile leaves open and a run cannot do without, in words; empty if nothing.
+    pub fn gaps(&self) -> Vec<String> {
+        let mut gaps = Vec::new();
+        if self.ipsec.proposals.is_empty() {
+            gaps.push(
+                "ipsec.proposals is missing: what the DUT takes for ESP, as in [aes128gcm16, aes128-sha256]".to_owned(),
+            );
+        }
+        if self.ipsec.protected.is_none() {
+            let example = "{dut: 10.77.0.0/16, testers: 10.2.0.0/16}";
+            gaps.push(format!(
+                "ipsec.protected is missing: the networks behind the DUT and the testers, as in {example}"
+            ));
+        }
+        gaps
+    }
+
     /// Why a scenario with the tag `needs:<need>` does not apply to this DUT; `None` if it does.
     pub fn lacks(&self, need: &str) -> Option<String> {
         let name = &self.name;
