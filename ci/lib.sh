@@ -1,3 +1,4 @@
+# shellcheck shell=bash
 # Shell functions that the scripts of this folder share. To be sourced.
 
 # Says what is going on, on standard error.
@@ -39,10 +40,11 @@ need_packages() {
     DEBIAN_FRONTEND=noninteractive retried apt-get -qq install -y --no-install-recommends "${missing[@]}"
 }
 
-# Where the guest's kernel and root trees are kept: readable by every user when root made them.
+# Where the guest's kernel and root trees are kept. Counterpeer looks in the same places.
 guest_directory() {
+    local own=${XDG_CACHE_HOME:-$HOME/.cache}/counterpeer/guest
     if [ -n "${COUNTERPEER_GUEST_DIR-}" ]; then printf '%s\n' "$COUNTERPEER_GUEST_DIR"
-    elif [ "$(id -u)" = 0 ]; then echo /var/cache/counterpeer/guest
-    else printf '%s\n' "${XDG_CACHE_HOME:-$HOME/.cache}/counterpeer/guest"
+    elif [ -d "$own" ]; then printf '%s\n' "$own"
+    else echo /var/cache/counterpeer/guest
     fi
 }
