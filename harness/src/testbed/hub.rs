@@ -71,6 +71,11 @@ impl Hub {
         link.send(frame).map_err(|error| format!("{}: {error}", link.description()))
     }
 
+    /// Frames that came and were lost on this machine.
+    pub(super) fn lost(&self) -> u64 {
+        self.links.iter().map(|(_, link)| link.lost()).sum()
+    }
+
     /// A place for a tester that answers to these MAC addresses.
     pub(super) fn seat(&self, macs: Vec<[u8; 6]>) -> Seat {
         let (sender, arrivals) = channel();

@@ -9,7 +9,7 @@ use crate::run::{Lab, ScenarioInfo, Setup, StepError};
 use packet_io::Clock as Stopwatch;
 use reference_peer::Instant;
 use reference_peer::gateway::Leg;
-use std::collections::BTreeSet;
+use std::collections::VecDeque;
 use std::sync::{Arc, Condvar, Mutex, PoisonError};
 use std::time::Duration;
 
@@ -29,7 +29,8 @@ struct Shared {
     hub: Hub,
     dut: Dut,
     clock: Stopwatch,
-    numbers: Mutex<BTreeSet<u32>>,
+    /// Tester numbers that no scenario has, the one longest unused first.
+    numbers: Mutex<VecDeque<u32>>,
     returned: Condvar,
 }
 
@@ -40,7 +41,7 @@ impl WireLab {
         let hub = Hub::new(links).map_err(|error| format!("cannot start receiving: {error}"))?;
         let most = u32::try_from(setup.profile.testers()).unwrap_or(MOST_TESTERS).min(MOST_TESTERS);
         // Number 0 would be the network address.
-        let numbers = (1..most).collect::<BTreeSet<_>>();
+        let numbers = (1..most).collect::<VecDeque<_>>();
         if numbers.is_empty() {
             return Err(format!("profile {}: outside.testers has no address for a tester", setup.profile.name));
         }
@@ -91,7 +92,7 @@ impl Shared {
     fn take_number(&self) -> u32 {
         let mut numbers = self.numbers.lock().unwrap_or_else(PoisonError::into_inner);
         loop {
-            if let Some(number) = numbers.pop_first() {
+            if let Some(number) = numbers.pop_front() {
                 return number;
             }
             numbers = self.returned.wait(numbers).unwrap_or_else(PoisonError::into_inner);
@@ -109,7 +110,7 @@ impl Drop for Number {
     fn drop(&mut self) {
         // At the end of the queue, so that a late packet of the old scenario does not reach the next one.
         let mut numbers = self.shared.numbers.lock().unwrap_or_else(PoisonError::into_inner);
-        numbers.insert(self.number);
+        numbers.push_back(self.number);
         self.shared.returned.notify_one();
     }
 }
@@ -150,6 +151,10 @@ impl Medium for Wire {
                 Err(died) => died,
                 Ok(()) => MediumError::Link(error),
             })?;
+            if received.is_none() && self.shared.hub.lost() > 0 {
+                // Whoever waits in vain must not take it for silence of the DUT.
+                return Err(MediumError::Link("this machine has lost frames of the DUT: it is too busy".to_owned()));
+            }
             if received.is_some() || self.now() >= until {
                 return Ok(received);
             }

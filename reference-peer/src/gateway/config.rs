@@ -5,7 +5,7 @@ use std::net::IpAddr;
 use std::time::Duration;
 
 /// Everything that one gateway is told.
-#[derive(Debug, Clone, Default)]
+#[derive(Debug, Clone)]
 pub struct GatewayConfig {
     /// Name in logs.
     pub name: String,
@@ -13,6 +13,8 @@ pub struct GatewayConfig {
     pub outside: Vec<IpAddr>,
     /// Own addresses on the inside.
     pub inside: Vec<IpAddr>,
+    /// The longest IP packet that the outside carries, octets. Longer ones are sent as fragments if they may be.
+    pub outside_mtu: usize,
     /// Connections, cookies, limits and deviations.
     pub ike: IkeConfig,
     /// Traffic that fits a connection without SAs starts a negotiation.
@@ -24,6 +26,23 @@ pub struct GatewayConfig {
     /// A keepalive is sent through a NAT in front of us when nothing else was sent for so long (RFC 3948 section 4);
     /// `None` sends none.
     pub nat_keepalive: Option<Duration>,
+}
+
+impl Default for GatewayConfig {
+    /// A gateway on Ethernet without addresses and connections, that starts nothing by itself.
+    fn default() -> Self {
+        Self {
+            name: String::new(),
+            outside: Vec::new(),
+            inside: Vec::new(),
+            outside_mtu: 1500,
+            ike: IkeConfig::default(),
+            initiate_on_traffic: false,
+            dead_peer_detection: None,
+            invalid_spi: InvalidSpi::default(),
+            nat_keepalive: None,
+        }
+    }
 }
 
 /// Liveness checks (RFC 7296 section 2.4, guide chapter 5).

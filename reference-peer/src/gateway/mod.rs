@@ -20,6 +20,7 @@ use crate::deviation::{DeviantHands, Deviation, DeviationSet};
 use crate::hands::{Disposition, Draft, EspContext, EspDraft, Hands, Honest, MessageContext};
 use crate::ike::v2::{self, Action, ChildSa, CommandError, DownReason, Engine, IkeSaId, IkeSaInfo, Path};
 use crate::ipsec::drops::DropReason;
+use crate::ipsec::fragment::{Fragmentation, Reassembler, Reassembly, fragment};
 use dead_peer_detection::Watch;
 use invalid_spi_recovery::Recovery;
 use nat_transparency::{IKE_PORT, KEEPALIVE, Keepalives, NATT_PORT};
@@ -138,6 +139,7 @@ pub struct Gateway {
     watch: Watch,
     keepalives: Keepalives,
     recovery: Recovery,
+    reassembler: Reassembler,
     hands: OwnHands,
     rng: ChaCha20Rng,
     transmits: VecDeque<Transmit>,
@@ -154,6 +156,7 @@ impl Gateway {
             watch: Watch::default(),
             keepalives: Keepalives::default(),
             recovery: Recovery::default(),
+            reassembler: Reassembler::default(),
             hands: OwnHands { deviations: config.ike.deviations.clone(), outer: Box::new(Honest) },
             rng: ChaCha20Rng::seed_from_u64(seed),
             transmits: VecDeque::new(),
@@ -191,14 +194,15 @@ impl Gateway {
     /// Takes an IP packet that has come in on a leg.
     pub fn handle(&mut self, now: Instant, leg: Leg, packet: &[u8]) {
         match leg {
-            Leg::Outside => self.from_outside(now, packet),
-            Leg::Inside => self.from_inside(now, packet),
+            Leg::Outside => self.outside_packet(now, packet),
+            Leg::Inside => self.inside_packet(now, packet),
         }
         self.obey(now);
     }
 
     /// Does what is due.
     pub fn handle_timeout(&mut self, now: Instant) {
+        self.reassembler.handle_timeout(now);
         self.ike.handle_timeout(now, &mut self.rng, &mut self.hands);
         self.obey(now);
         if let Some(dpd) = self.config.dead_peer_detection {
@@ -219,7 +223,7 @@ impl Gateway {
     pub fn poll_timeout(&self) -> Option<Instant> {
         let dpd = self.config.dead_peer_detection.and_then(|dpd| self.watch.next_due(&dpd));
         let keepalive = self.config.nat_keepalive.and_then(|period| self.keepalives.next_due(period));
-        [self.ike.poll_timeout(), dpd, keepalive].into_iter().flatten().min()
+        [self.ike.poll_timeout(), dpd, keepalive, self.reassembler.next_timeout()].into_iter().flatten().min()
     }
 
     /// The next packet to send.
@@ -294,16 +298,29 @@ impl Gateway {
         &self.config.ike.deviations
     }
 
-    fn from_outside(&mut self, now: Instant, octets: &[u8]) {
+    fn outside_packet(&mut self, now: Instant, octets: &[u8]) {
         let packet = match ip::Packet::parse(octets) {
             Ok(packet) => packet,
             Err(_) => return self.dropped(None, None, DropReason::OuterMalformed),
         };
-        if !self.config.outside.contains(&packet.destination()) || self.protected(now, octets) {
+        if !self.config.outside.contains(&packet.destination()) {
+            return;
+        }
+        if packet.is_fragment() {
+            // IPsec processing is for whole packets only (RFC 4303 section 3.4.1).
+            if self.is_deviant(Deviation::ProcessesFirstFragment) && self.protected(now, octets) {
+                return;
+            }
+            match self.reassembler.push(now, octets) {
+                Reassembly::Whole(whole) => return self.outside_packet(now, &whole),
+                Reassembly::Pending => return,
+                Reassembly::Dropped(_) => return self.dropped(None, Some(packet.source()), DropReason::Fragment),
+            }
+        }
+        if self.protected(now, octets) {
             return;
         }
         match packet.protocol() {
-            _ if packet.is_fragment() => {}
             Protocol::UDP => self.udp(now, &packet),
             _ => self.local(now, &packet),
         }
@@ -460,6 +477,21 @@ impl Gateway {
         if leg == Leg::Outside && self.hands.packet(&mut packet) == Disposition::Drop {
             return;
         }
+        if leg == Leg::Outside && packet.len() > self.config.outside_mtu {
+            return self.transmit_fragments(&packet);
+        }
         self.transmits.push_back(Transmit { leg, packet });
+    }
+
+    /// A packet that is too long for the outside goes in fragments, or is lost if it must not be fragmented.
+    fn transmit_fragments(&mut self, packet: &[u8]) {
+        self.identification = self.identification.wrapping_add(1);
+        let how = Fragmentation { ignore_df: false, identification: self.identification.into() };
+        match fragment(packet, self.config.outside_mtu, how) {
+            Ok(fragments) => {
+                self.transmits.extend(fragments.into_iter().map(|packet| Transmit { leg: Leg::Outside, packet }))
+            }
+            Err(_) => self.dropped(None, None, DropReason::Fragment),
+        }
     }
 }

@@ -202,7 +202,7 @@ impl Gateway {
                 self.peer_moved(now, ike_sa, SocketAddr::new(outer.source, udp.source));
             }
             if mode == Mode::Transport {
-                return self.to_self(now, &packet);
+                return self.deliver_to_self(now, &packet);
             }
         }
         self.forward_inside(now, &packet);
@@ -231,14 +231,14 @@ impl Gateway {
         }
     }
 
-    fn to_self(&mut self, now: Instant, octets: &[u8]) {
+    fn deliver_to_self(&mut self, now: Instant, octets: &[u8]) {
         if let Ok(packet) = ip::Packet::parse(octets) {
             self.local_protected(now, &packet);
         }
     }
 
     /// A clear packet from the inside.
-    pub(super) fn from_inside(&mut self, now: Instant, octets: &[u8]) {
+    pub(super) fn inside_packet(&mut self, now: Instant, octets: &[u8]) {
         let Ok(mut packet) = ip::Packet::parse(octets) else {
             return self.dropped(None, None, DropReason::InnerMalformed);
         };
