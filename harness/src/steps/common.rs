@@ -3,7 +3,6 @@
 use crate::dissect::{Seen, SeenIke};
 use crate::run::{Step, StepError, StepResult, Steps};
 use crate::testbed::{Testbed, Which};
-use std::time::Duration;
 use wire::ikev2::{ExchangeType, NotifyType, PayloadType};
 
 /// Registers the steps.
@@ -21,7 +20,7 @@ pub(super) fn register(steps: &mut Steps<Testbed>) {
         testbed.establish()
     });
     steps.given("an IKE SA and a Child SA that the DUT has begun", |testbed, _| testbed.let_dut_establish());
-    steps.given("pings come through", |testbed, step| pings_come_through(testbed, step));
+    steps.given("pings come through", pings_come_through);
 
     steps.when("the tester sends an IKE_SA_INIT request", |testbed, _| send_init(testbed));
     steps.when("the tester sends an empty INFORMATIONAL request", |testbed, _| {
@@ -49,7 +48,7 @@ pub(super) fn register(steps: &mut Steps<Testbed>) {
         }
         Err(StepError::failed(format!("a response within {:?}", testbed.answer_limit()), "none"))
     });
-    steps.then("pings come through", |testbed, step| pings_come_through(testbed, step));
+    steps.then("pings come through", pings_come_through);
     steps.then("pings from the inside come through", |testbed, step| {
         let before = testbed.inside_received().len();
         let ping = testbed.send_ping_from_inside()?;
@@ -174,6 +173,3 @@ pub(super) fn notify_type(step: &Step, index: usize) -> Result<NotifyType, StepE
         .or_else(|| text.parse().ok().map(NotifyType))
         .ok_or_else(|| StepError::testbed(format!("{}: no notify is called {text}", step.place())))
 }
-
-/// A short time for frames on their way to arrive.
-pub(super) const SETTLE: Duration = Duration::from_millis(50);

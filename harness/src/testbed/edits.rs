@@ -59,17 +59,44 @@ pub struct Edits(Arc<Mutex<Vec<Waiting>>>);
 impl Edits {
     /// Edits the next message before protection.
     pub fn message(&self, which: Which, mut edit: impl FnMut(&mut Draft) + Send + 'static) {
-        self.add(Edit::Message(which, Box::new(move |draft| send_after(edit(draft)))), Some(1));
+        self.add(
+            Edit::Message(
+                which,
+                Box::new(move |draft| {
+                    edit(draft);
+                    Disposition::Send
+                }),
+            ),
+            Some(1),
+        );
     }
 
     /// Edits every message before protection from now on.
     pub fn every_message(&self, which: Which, mut edit: impl FnMut(&mut Draft) + Send + 'static) {
-        self.add(Edit::Message(which, Box::new(move |draft| send_after(edit(draft)))), None);
+        self.add(
+            Edit::Message(
+                which,
+                Box::new(move |draft| {
+                    edit(draft);
+                    Disposition::Send
+                }),
+            ),
+            None,
+        );
     }
 
     /// Edits the next message after protection.
     pub fn protected(&self, which: Which, mut edit: impl FnMut(&mut Message) + Send + 'static) {
-        self.add(Edit::Protected(which, Box::new(move |message| send_after(edit(message)))), Some(1));
+        self.add(
+            Edit::Protected(
+                which,
+                Box::new(move |message| {
+                    edit(message);
+                    Disposition::Send
+                }),
+            ),
+            Some(1),
+        );
     }
 
     /// Keeps the next `times` messages from being sent, retransmissions not counted.
@@ -79,12 +106,24 @@ impl Edits {
 
     /// Edits the next ESP packet before protection.
     pub fn esp(&self, mut edit: impl FnMut(&mut EspDraft) + Send + 'static) {
-        self.add(Edit::Esp(Box::new(move |draft| send_after(edit(draft)))), Some(1));
+        self.add(
+            Edit::Esp(Box::new(move |draft| {
+                edit(draft);
+                Disposition::Send
+            })),
+            Some(1),
+        );
     }
 
     /// Edits the next ESP packet after protection: SPI to ICV.
     pub fn sealed(&self, mut edit: impl FnMut(&mut Vec<u8>) + Send + 'static) {
-        self.add(Edit::Sealed(Box::new(move |esp| send_after(edit(esp)))), Some(1));
+        self.add(
+            Edit::Sealed(Box::new(move |esp| {
+                edit(esp);
+                Disposition::Send
+            })),
+            Some(1),
+        );
     }
 
     /// Edits the next IP packet, or all of them with `times` = `None`.
@@ -123,10 +162,6 @@ impl Edits {
         waiting.retain(|entry| entry.left != Some(0));
         disposition
     }
-}
-
-fn send_after((): ()) -> Disposition {
-    Disposition::Send
 }
 
 impl Hands for Edits {
