@@ -32,6 +32,9 @@ impl Which {
     }
 }
 
+/// A message that is to be caught.
+pub type Caught = Arc<Mutex<Option<Draft>>>;
+
 type MessageEdit = Box<dyn FnMut(&mut Draft) -> Disposition + Send>;
 type ProtectedEdit = Box<dyn FnMut(&mut Message) -> Disposition + Send>;
 type EspEdit = Box<dyn FnMut(&mut EspDraft) -> Disposition + Send>;
@@ -102,6 +105,18 @@ impl Edits {
     /// Keeps the next `times` messages from being sent, retransmissions not counted.
     pub fn hold(&self, which: Which, times: Option<u32>) {
         self.add(Edit::Message(which, Box::new(|_| Disposition::Drop)), times);
+    }
+
+    /// Keeps the next message from being sent, and gives it away: AUTH is not computed yet.
+    pub fn catch(&self, which: Which) -> Caught {
+        let caught = Caught::default();
+        let into = caught.clone();
+        let take = move |draft: &mut Draft| {
+            *into.lock().unwrap_or_else(PoisonError::into_inner) = Some(draft.clone());
+            Disposition::Drop
+        };
+        self.add(Edit::Message(which, Box::new(take)), Some(1));
+        caught
     }
 
     /// Edits the next ESP packet before protection.

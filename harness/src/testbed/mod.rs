@@ -9,6 +9,7 @@ mod hub;
 mod lab;
 mod medium;
 mod node;
+pub mod offer;
 mod plan;
 mod sim;
 #[cfg(test)]
@@ -18,7 +19,7 @@ mod tunnel;
 mod wait;
 mod wire;
 
-pub use edits::{Edits, Which};
+pub use edits::{Caught, Edits, Which};
 pub use lab::CounterpeerBench;
 pub use medium::{Arrival, Hook, Medium, MediumError};
 pub use plan::Plan;

@@ -1,9 +1,10 @@
 //! Deviations in what the peer sends.
 
 use super::{Deviation, DeviationSet};
+use crate::config::Algorithm;
 use crate::hands::{Disposition, Draft, EspContext, EspDraft, Hands, MessageContext};
 use wire::ikev2::{
-    Body, Delete, ExchangeType, Flags, IdType, Message, NotifyType, Payload, ProtocolId, SecurityAssociation,
+    Attribute, Body, Delete, ExchangeType, Flags, IdType, Message, NotifyType, Payload, Proposal, ProtocolId, SecurityAssociation,
     Transform, TransformType,
 };
 
@@ -98,10 +99,11 @@ impl<'a> DeviantHands<'a> {
 
     fn edit_sa(&self, context: &MessageContext, sa: &mut SecurityAssociation) {
         for proposal in &mut sa.proposals {
-            if self.has(Deviation::NumbersProposalsFromZero) && !context.response {
-                proposal.number = proposal.number.wrapping_sub(1);
+            if self.has(Deviation::SpiInInitialProposal) && context.exchange == ExchangeType::IKE_SA_INIT {
+                proposal.spi = context.spis.0.to_be_bytes().to_vec();
             }
             if !context.response {
+                self.edit_offer(proposal);
                 continue;
             }
             if self.has(Deviation::DropsKeyLength) {
@@ -113,6 +115,29 @@ impl<'a> DeviantHands<'a> {
             if self.has(Deviation::AnswersTwoTransforms) {
                 proposal.transforms.push(Transform::new(TransformType::INTEG, 12));
                 proposal.transforms.push(Transform::new(TransformType::INTEG, 2));
+            }
+        }
+    }
+}
+
+impl DeviantHands<'_> {
+    fn edit_offer(&self, proposal: &mut Proposal) {
+        if self.has(Deviation::NumbersProposalsFromZero) {
+            proposal.number = proposal.number.wrapping_sub(1);
+        }
+        let ciphers = || proposal.of_type(TransformType::ENCR).filter_map(Algorithm::from_transform);
+        let aead = ciphers().next().is_some() && ciphers().all(|cipher| cipher.is_aead());
+        if self.has(Deviation::OffersIntegrityWithAead) && aead {
+            proposal.transforms.push(Transform::new(TransformType::INTEG, 12));
+        }
+        if self.has(Deviation::OffersNone) && aead {
+            proposal.transforms.push(Transform::new(TransformType::INTEG, 0));
+        }
+        if self.has(Deviation::KeyLengthOfFixedCiphers) {
+            for transform in &mut proposal.transforms {
+                if transform.transform_type == TransformType::ENCR && transform.attributes.is_empty() {
+                    transform.attributes.push(Attribute::key_length(256));
+                }
             }
         }
     }

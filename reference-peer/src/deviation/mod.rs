@@ -123,22 +123,34 @@ deviations! {
     FillsInMissingTransforms = "fills-in-missing-transforms" ["IKE2-SA-007"];
     /// Does not answer an offer of which it accepts nothing.
     SilentWithoutProposal = "silent-without-proposal" ["IKE2-SA-008"];
+    /// Sends an SPI in the SA payload of IKE_SA_INIT.
+    SpiInInitialProposal = "spi-in-initial-proposal" ["IKE2-SA-009"];
     /// Numbers its proposals from 0.
     NumbersProposalsFromZero = "numbers-proposals-from-zero" ["IKE2-SA-010"];
     /// Assumes a key length where the attribute is missing.
     AssumesKeyLength = "assumes-key-length" ["IKE2-SA-011"];
+    /// Gives ciphers of fixed key size a Key Length.
+    KeyLengthOfFixedCiphers = "key-length-of-fixed-ciphers" ["IKE2-SA-012"];
     /// Accepts any answer to its offer, also algorithms that it never offered.
     AcceptsForeignAnswer = "accepts-foreign-answer" ["IKE2-SA-013"];
     /// Accepts an AEAD cipher together with an integrity algorithm.
     AcceptsAeadWithIntegrity = "accepts-aead-with-integrity" ["IKE2-SA-014"];
+    /// Offers integrity algorithms beside AEAD ciphers.
+    OffersIntegrityWithAead = "offers-integrity-with-aead" ["IKE2-SA-014"];
     /// Accepts every algorithm that it can do, configured or not.
-    AcceptsAnyAlgorithm = "accepts-any-algorithm" ["IKE2-SA-016", "IKE2-SA-008", "IKE2-SA-018"];
+    AcceptsAnyAlgorithm = "accepts-any-algorithm" [
+        "IKE2-SA-016", "IKE2-SA-008", "IKE2-SA-015", "IKE2-SA-018", "IKE2-SA-020", "IKE2-SA-021", "IKE2-SA-029",
+    ];
     /// Installs its own traffic selectors although none of the offered ones fits them.
     IgnoresOfferedSelectors = "ignores-offered-selectors" ["IKE2-SA-023"];
     /// Answers with its configured traffic selectors, also where the offer is narrower.
     AnswersOwnSelectors = "answers-own-selectors" ["IKE2-SA-024"];
     /// Ends the IKE SA when a Child SA cannot be made.
     DropsIkeSaWithFailedChild = "drops-ike-sa-with-failed-child" ["IKE2-SA-025", "IKE2-SA-026"];
+    /// Offers NONE as the only integrity algorithm beside AEAD ciphers.
+    OffersNone = "offers-none" ["IKE2-SA-030"];
+    /// Refuses an AEAD cipher with an explicit NONE for integrity.
+    RefusesExplicitNone = "refuses-explicit-none" ["IKE2-SA-030"];
     /// Swaps the keys of the two directions of a Child SA.
     SwapsChildKeys = "swaps-child-keys" ["IKE2-SA-027"];
 
@@ -181,6 +193,8 @@ deviations! {
     TerminatesName = "terminates-name" ["IKE2-AUTH-009"];
     /// Takes an FQDN with a terminating zero for the one without.
     IgnoresNameTerminator = "ignores-name-terminator" ["IKE2-AUTH-009"];
+    /// Accepts NULL authentication from a peer that has a secret.
+    AcceptsNullAuthentication = "accepts-null-authentication" ["IKE2-AUTH-010"];
     /// Does not look at the authentication method.
     IgnoresAuthMethod = "ignores-auth-method" ["IKE2-AUTH-010", "IKE2-AUTH-011"];
 

@@ -208,7 +208,14 @@ impl Engine {
     /// Is this AUTH payload what the owner of the identity and the secret would have sent (section 2.15)?
     fn verify(&self, sa: &IkeSa, id: &Payload, auth: &Authentication, psk: &[u8]) -> bool {
         let Some(keys) = &sa.keys else { return false };
-        if auth.method != AuthMethod::SHARED_KEY_MIC && !self.has(Deviation::IgnoresAuthMethod) {
+        let null = auth.method == AuthMethod(13) && self.has(Deviation::AcceptsNullAuthentication);
+        // NULL authentication takes SK_p for the secret (RFC 7619 section 2.1).
+        let psk = match (null, sa.initiator) {
+            (false, _) => psk,
+            (true, true) => &keys.sk_pr,
+            (true, false) => &keys.sk_pi,
+        };
+        if auth.method != AuthMethod::SHARED_KEY_MIC && !null && !self.has(Deviation::IgnoresAuthMethod) {
             return false;
         }
         let mut id = id_octets(id);

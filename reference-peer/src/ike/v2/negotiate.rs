@@ -142,6 +142,10 @@ fn match_one(
     if misplaced && !deviations.has(Deviation::IgnoresUnknownTransformType) {
         return None;
     }
+    let explicit_none = offer.of_type(TransformType::INTEG).any(|transform| transform.id == 0);
+    if explicit_none && deviations.has(Deviation::RefusesExplicitNone) {
+        return None;
+    }
     let mut transforms = vec![];
     let mut chosen = vec![];
     for (kind, algorithms) in &own.types {

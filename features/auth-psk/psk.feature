@@ -1,0 +1,72 @@
+@ikev2
+Feature: Authentication with a pre-shared key
+
+  @IKE2-AUTH-001
+  Scenario Outline: AUTH <fault> is refused
+    When the tester sends <value>
+    Then the DUT answers AUTHENTICATION_FAILED
+    And the DUT has no such IKE SA
+    And the same with a right AUTH is accepted
+
+    Examples:
+      | fault                              | value                                            |
+      | of a slightly wrong secret         | AUTH of a secret that differs in its last octet |
+      | that is cut short                  | AUTH without its last octet                      |
+      | that is empty                      | an empty AUTH value                              |
+
+  @IKE2-AUTH-002
+  Scenario: AUTH that does not cover the DUT's nonce is refused
+    When the tester sends AUTH without the DUT's nonce
+    Then the DUT answers AUTHENTICATION_FAILED
+    And the DUT has no such IKE SA
+    And the same with a right AUTH is accepted
+
+  @IKE2-AUTH-003
+  Scenario: AUTH of another identity is refused
+    When the tester sends AUTH for another identity
+    Then the DUT answers AUTHENTICATION_FAILED
+    And the DUT has no such IKE SA
+    And the same with a right AUTH is accepted
+
+  @IKE2-AUTH-003
+  Scenario: The RESERVED octets of the identity are covered as they were sent
+    When the tester authenticates itself with RESERVED octets in its identity
+    Then an IKE SA and a Child SA come up
+
+  @IKE2-AUTH-005
+  Scenario: A failed authentication is reported under encryption and alone
+    When the tester sends AUTH of a secret that differs in its last octet
+    Then the DUT answers AUTHENTICATION_FAILED
+    And the failure is encrypted and says no more
+
+  @IKE2-AUTH-009
+  Scenario: The DUT's name has no terminator
+    When the tester authenticates itself
+    Then the DUT's identity has no terminating zero
+
+  @IKE2-AUTH-010
+  Scenario: NULL authentication is refused
+    When the tester sends NULL authentication
+    Then the DUT answers AUTHENTICATION_FAILED
+    And the DUT has no such IKE SA
+
+  @IKE2-AUTH-011
+  Scenario Outline: The authentication method <method> is refused
+    When the tester sends AUTH of the right secret with method <method>
+    Then the DUT answers AUTHENTICATION_FAILED
+    And the DUT has no such IKE SA
+    And the same with a right AUTH is accepted
+
+    Examples:
+      | method |
+      | 0      |
+      | 4      |
+      | 200    |
+
+  @IKE2-AUTH-004 @needs:control.initiate @needs:inside
+  Scenario: The DUT verifies the responder's AUTH before it uses the SA
+    Given the tester answers IKE_AUTH with a wrong AUTH value
+    When the DUT begins an IKE SA
+    Then the DUT sends no ESP when its host pings
+    And the DUT has no such IKE SA
+    And a proper IKE_SA_INIT request is answered
