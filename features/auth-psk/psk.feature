@@ -41,8 +41,53 @@ Feature: Authentication with a pre-shared key
 
   @IKE2-AUTH-009
   Scenario: The DUT's name has no terminator
+    Given the DUT has a name
     When the tester authenticates itself
-    Then the DUT's identity has no terminating zero
+    Then the DUT's name has no terminating zero
+
+  @IKE2-AUTH-009
+  Scenario Outline: An identity of type <type> is accepted
+    When the tester authenticates itself as <identity>
+    Then an IKE SA and a Child SA come up
+
+    Examples:
+      | type           | identity            |
+      | ID_IPV4_ADDR   | 198.51.100.77       |
+      | ID_FQDN        | peer.example        |
+      | ID_RFC822_ADDR | peer@mail.example   |
+      | ID_KEY_ID      | keyid:706565722d6b6579 |
+
+  @IKE2-AUTH-009 @needs:self
+  Scenario: A name with a terminator is another name
+    Given the DUT knows the tester as peer.example alone
+    When the tester authenticates itself as peer.example and a zero octet
+    Then the DUT answers AUTHENTICATION_FAILED
+    And a proper IKE_SA_INIT request is answered
+
+  @IKE2-AUTH-006 @needs:self
+  Scenario: A secret proves no other name than its own
+    Given the DUT knows the tester as a.example alone
+    And the DUT knows b.example by another secret
+    When the tester authenticates itself as b.example
+    Then the DUT answers AUTHENTICATION_FAILED
+    And a proper IKE_SA_INIT request is answered
+
+  @IKE2-AUTH-008
+  Scenario: AUTH does not cover the non-ESP marker of port 4500
+    When the tester begins on port 4500
+    Then an IKE SA and a Child SA come up
+
+  @IKE2-AUTH-008 @needs:control.initiate
+  Scenario: AUTH covers the request that was repeated with a cookie
+    Given the tester demands a cookie
+    When the DUT begins an IKE SA and a Child SA
+    Then it has been sent 2 IKE_SA_INIT responses and goes on to a Child SA
+
+  @IKE2-AUTH-008 @needs:control.initiate
+  Scenario: AUTH covers the request that was repeated with another group
+    Given the tester accepts the suite aes128-sha256-ecp256 alone
+    When the DUT begins an IKE SA and a Child SA
+    Then it has been sent 2 IKE_SA_INIT responses and goes on to a Child SA
 
   @IKE2-AUTH-010
   Scenario: NULL authentication is refused

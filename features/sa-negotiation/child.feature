@@ -80,8 +80,13 @@ Feature: Negotiation of Child SAs
 
   @IKE2-SA-024
   Scenario: The traffic selectors of the answer are never wider than the offer
-    When the tester offers its host and the DUT's host with one UDP port
+    When the tester offers its host and the DUT's host
     Then the DUT's traffic selectors lie within the offered ones
+
+  @IKE2-SA-024
+  Scenario: The traffic selectors of the answer hold no other port than the offer
+    When the tester offers its host and the DUT's host with one UDP port
+    Then the DUT's traffic selectors lie within the offered ones or there are none
 
   @IKE2-SA-027
   Scenario Outline: Keys of <ike> with <esp> are those of the independent derivation

@@ -3,13 +3,13 @@
 use super::common::{instead, judge};
 use crate::dissect::{Seen, SeenIke};
 use crate::run::{Step, StepError, StepResult, Steps};
-use crate::testbed::{Testbed, Which};
+use crate::testbed::{Hook, Testbed, Which};
+use reference_peer::config::{Connection, CookiePolicy, Identity, IkeProposal, Secret};
+use reference_peer::gateway::Event;
 use reference_peer::hands::Draft;
 use reference_peer::ike::v2::IkeKeys;
 use std::sync::PoisonError;
-use wire::ikev2::{
-    self, AuthMethod, Body, ExchangeType, Flags, Header, IdType, NotifyType, Payload, PayloadType,
-};
+use wire::ikev2::{self, AuthMethod, Body, ExchangeType, Flags, Header, IdType, NotifyType, Payload, PayloadType};
 
 /// Registers the steps.
 pub(super) fn register(steps: &mut Steps<Testbed>) {
@@ -87,7 +87,8 @@ fn requests(steps: &mut Steps<Testbed>) {
     steps.then("an IKE SA and a Child SA come up", |testbed, _| {
         let limit = testbed.answer_limit() * 2;
         let since = testbed.since();
-        let up = testbed.await_ike(since, limit, |ike| is_auth(ike) && ike.payload(PayloadType::TS_RESPONDER).is_some())?;
+        let up =
+            testbed.await_ike(since, limit, |ike| is_auth(ike) && ike.payload(PayloadType::TS_RESPONDER).is_some())?;
         match up {
             Some(_) => Ok(()),
             None => Err(StepError::failed("SK{IDr AUTH SA TSi TSr}", instead(testbed))),
@@ -196,7 +197,9 @@ fn is_gone(testbed: &mut Testbed, step: &mut Step) -> StepResult {
     let message = testbed.protect(header, Vec::new(), |_: &mut Draft| {})?;
     testbed.send_ike(path, &message.to_bytes())?;
     let found = testbed.await_ike(mark, silence, |ike| {
-        let same = |header: Header| header.message_id == message_id && (header.initiator_spi, header.responder_spi) == keys.spis;
+        let same = |header: Header| {
+            header.message_id == message_id && (header.initiator_spi, header.responder_spi) == keys.spis
+        };
         ike.is_response() && ike.protected && ike.header.is_some_and(same)
     })?;
     match found.and_then(|index| testbed.seen().get(index)) {
@@ -219,6 +222,102 @@ fn we_began(testbed: &Testbed, keys: &IkeKeys) -> bool {
 // ---- The DUT asks for proof ----
 
 fn responses(steps: &mut Steps<Testbed>) {
+    steps.given("the DUT has a name", |testbed, _| {
+        if matches!(testbed.plan().dut_id, Identity::Fqdn(_)) {
+            return Ok(());
+        }
+        let name: Identity = "dut.example".parse().map_err(StepError::testbed)?;
+        change_dut(testbed, move |connections| {
+            connections.iter_mut().for_each(|connection| connection.local_id = name.clone());
+        })
+    });
+    steps.given("the DUT knows the tester as {word} alone", |testbed, step| {
+        let name: Identity = step.arg(0)?;
+        change_dut(testbed, move |connections| {
+            connections.iter_mut().for_each(|connection| connection.remote_id = Some(name.clone()));
+        })
+    });
+    steps.given("the DUT knows {word} by another secret", |testbed, step| {
+        let name: Identity = step.arg(0)?;
+        change_dut(testbed, move |connections| {
+            if let Some(mut other) = connections.first().cloned() {
+                "other".clone_into(&mut other.name);
+                other.remote_id = Some(name.clone());
+                other.psk = Secret::new(*b"another secret of another peer");
+                connections.push(other);
+            }
+        })
+    });
+    steps.when("the tester authenticates itself as {word}", |testbed, step| {
+        let name: Identity = step.arg(0)?;
+        testbed.reconfigure_tester(|config| {
+            config.ike.connections.iter_mut().for_each(|connection| connection.local_id = name.clone());
+        });
+        testbed.begin_stimulus();
+        testbed.begin_ike_sa()
+    });
+    steps.when("the tester authenticates itself as {word} and a zero octet", |testbed, step| {
+        let name: Identity = step.arg(0)?;
+        testbed.reconfigure_tester(|config| {
+            config.ike.connections.iter_mut().for_each(|connection| connection.local_id = name.clone());
+        });
+        testbed.edits.message(Which::request(ExchangeType::IKE_AUTH), |draft| {
+            for payload in draft.inner.iter_mut().flatten() {
+                if let Body::IdInitiator(id) = &mut payload.body {
+                    id.data.push(0);
+                }
+            }
+        });
+        testbed.begin_stimulus();
+        testbed.begin_ike_sa()
+    });
+    steps.when("the tester begins on port {int}", |testbed, step| {
+        let port = step.arg(0)?;
+        testbed.reconfigure_tester(|config| {
+            config.ike.connections.iter_mut().for_each(|connection| connection.port = port);
+        });
+        testbed.begin_stimulus();
+        testbed.begin_ike_sa()
+    });
+    steps.given("the tester demands a cookie", |testbed, _| {
+        testbed.reconfigure_tester(|config| config.ike.cookies = CookiePolicy::Always);
+        Ok(())
+    });
+    steps.given("the tester accepts the suite {word} alone", |testbed, step| {
+        let suite: IkeProposal = step.arg(0)?;
+        if !testbed.profile().ike.proposals.contains(&suite) {
+            return Err(StepError::not_applicable(format!("the profile lacks {}", step.arg_text(0)?)));
+        }
+        testbed.reconfigure_tester(|config| {
+            config.ike.connections.iter_mut().for_each(|connection| connection.ike_proposals = vec![suite.clone()]);
+        });
+        Ok(())
+    });
+    steps.when("the DUT begins an IKE SA and a Child SA", |testbed, _| {
+        testbed.begin_stimulus();
+        testbed.control(Hook::Initiate)?;
+        Ok(())
+    });
+    steps.then("it has been sent {int} IKE_SA_INIT response(s) and goes on to a Child SA", |testbed, step| {
+        let wanted: usize = step.arg(0)?;
+        let limit = testbed.answer_limit() * 3;
+        let up = testbed.await_event(0, limit, |event| matches!(event, Event::ChildInstalled(_)))?;
+        let sent = testbed.seen().iter().filter(|seen| !seen.from_dut).filter_map(Seen::ike).filter(|ike| {
+            ike.is_response() && ike.header.is_some_and(|header| header.exchange_type == ExchangeType::IKE_SA_INIT)
+        });
+        let sent = sent.count();
+        step.observed(format!("{sent} IKE_SA_INIT responses"));
+        if sent < wanted {
+            return Err(StepError::inconclusive(format!("only {sent} IKE_SA_INIT responses were sent")));
+        }
+        // The tester installs it only when it has found AUTH right.
+        match up {
+            Some(_) => Ok(()),
+            None => {
+                Err(StepError::failed(format!("AUTH over the latest IKE_SA_INIT within {limit:?}"), instead(testbed)))
+            }
+        }
+    });
     steps.given("the tester answers IKE_AUTH with a wrong AUTH value", |testbed, _| {
         testbed.edits.message(Which::response(ExchangeType::IKE_AUTH), |draft| {
             draft.repair_auth = false;
@@ -230,7 +329,7 @@ fn responses(steps: &mut Steps<Testbed>) {
         });
         Ok(())
     });
-    steps.then("the DUT's identity has no terminating zero", |testbed, step| {
+    steps.then("the DUT's name has no terminating zero", |testbed, step| {
         let answer = auth_answer(testbed, step)?;
         match answer.payload(PayloadType::ID_RESPONDER).map(|payload| &payload.body) {
             Some(Body::IdResponder(id)) if id.id_type == IdType::FQDN && id.data.last() == Some(&0) => {
@@ -240,4 +339,8 @@ fn responses(steps: &mut Steps<Testbed>) {
             _ => Err(StepError::failed("an IDr payload", answer.summary())),
         }
     });
+}
+
+fn change_dut(testbed: &mut Testbed, mut change: impl FnMut(&mut Vec<Connection>)) -> StepResult {
+    testbed.reconfigure_dut(|config| change(&mut config.ike.connections))
 }

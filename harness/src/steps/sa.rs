@@ -11,8 +11,8 @@ use reference_peer::ike::v2::TrafficRange;
 use std::collections::BTreeMap;
 use std::net::IpAddr;
 use wire::ikev2::{
-    Attribute, Body, ExchangeType, NotifyType, PayloadType, Proposal, SecurityAssociation,
-    TrafficSelector, TrafficSelectors, Transform, TransformType,
+    Attribute, Body, ExchangeType, NotifyType, PayloadType, Proposal, SecurityAssociation, TrafficSelector,
+    TrafficSelectors, Transform, TransformType,
 };
 
 /// Registers the steps.
@@ -104,7 +104,8 @@ fn choices(steps: &mut Steps<Testbed>) {
         if chosen.number != number {
             return Err(choice.failed(format!("proposal number {number}")));
         }
-        let foreign = chosen.transforms.iter().find(|chosen| !offered.transforms.iter().any(|own| same_id(own, chosen)));
+        let foreign =
+            chosen.transforms.iter().find(|chosen| !offered.transforms.iter().any(|own| same_id(own, chosen)));
         match foreign {
             None => Ok(()),
             Some(transform) => Err(choice.failed(format!("no transform beyond the offer, as {}", word(transform)))),
@@ -147,16 +148,19 @@ fn choices(steps: &mut Steps<Testbed>) {
         }
         refused(answer, NotifyType::NO_PROPOSAL_CHOSEN)
     });
-    steps.then("the DUT does not choose an AEAD cipher with an integrity algorithm for the {word} SA", |testbed, step| {
-        let kind = kind(step, 0)?;
-        let answer = negotiated(testbed, step, kind)?;
-        let Some(sa) = sa_of(&answer.payloads) else { return refused(answer, NotifyType::NO_PROPOSAL_CHOSEN) };
-        let integrity = |proposal: &Proposal| proposal.of_type(TransformType::INTEG).any(|t| t.id != 0);
-        match sa.proposals.iter().find(|proposal| is_aead(proposal) && integrity(proposal)) {
-            None => Ok(()),
-            Some(both) => Err(StepError::failed("no integrity algorithm beside an AEAD cipher", words(both))),
-        }
-    });
+    steps.then(
+        "the DUT does not choose an AEAD cipher with an integrity algorithm for the {word} SA",
+        |testbed, step| {
+            let kind = kind(step, 0)?;
+            let answer = negotiated(testbed, step, kind)?;
+            let Some(sa) = sa_of(&answer.payloads) else { return refused(answer, NotifyType::NO_PROPOSAL_CHOSEN) };
+            let integrity = |proposal: &Proposal| proposal.of_type(TransformType::INTEG).any(|t| t.id != 0);
+            match sa.proposals.iter().find(|proposal| is_aead(proposal) && integrity(proposal)) {
+                None => Ok(()),
+                Some(both) => Err(StepError::failed("no integrity algorithm beside an AEAD cipher", words(both))),
+            }
+        },
+    );
     steps.then("the response has no Child SA but IDr and AUTH", |testbed, step| {
         let answer = negotiated(testbed, step, Kind::Child)?;
         let has = |wanted| answer.payload(wanted).is_some();
@@ -386,7 +390,8 @@ fn crafted_answers(steps: &mut Steps<Testbed>) {
     });
     steps.then("the DUT does not go on to IKE_AUTH", |testbed, step| {
         let (since, silence) = (testbed.since(), testbed.silence());
-        let sent = testbed.await_seen(since, testbed.answer_limit(), |seen| !seen.from_dut && is_init_response(seen))?;
+        let sent =
+            testbed.await_seen(since, testbed.answer_limit(), |seen| !seen.from_dut && is_init_response(seen))?;
         if sent.is_none() {
             return Err(StepError::inconclusive("the DUT has not begun an IKE SA"));
         }
@@ -401,7 +406,8 @@ fn crafted_answers(steps: &mut Steps<Testbed>) {
     });
     steps.then("the DUT sends no ESP when its host pings", |testbed, step| {
         let (since, silence) = (testbed.since(), testbed.silence());
-        let sent = testbed.await_seen(since, testbed.answer_limit() * 2, |seen| !seen.from_dut && is_auth_response(seen))?;
+        let sent =
+            testbed.await_seen(since, testbed.answer_limit() * 2, |seen| !seen.from_dut && is_auth_response(seen))?;
         if sent.is_none() {
             return Err(StepError::inconclusive("the DUT has not come to IKE_AUTH"));
         }
@@ -424,11 +430,7 @@ fn crafted_answers(steps: &mut Steps<Testbed>) {
     });
 }
 
-fn craft_answer(
-    testbed: &mut Testbed,
-    kind: Kind,
-    craft: impl Fn(&mut Vec<Proposal>) + Send + 'static,
-) -> StepResult {
+fn craft_answer(testbed: &mut Testbed, kind: Kind, craft: impl Fn(&mut Vec<Proposal>) + Send + 'static) -> StepResult {
     let exchange = if kind == Kind::Ike { ExchangeType::IKE_SA_INIT } else { ExchangeType::IKE_AUTH };
     // The DUT may offer all that it has.
     let (ike, esp) = (testbed.profile().ike.proposals.to_vec(), testbed.profile().ipsec.proposals.to_vec());
@@ -485,26 +487,42 @@ fn selectors(steps: &mut Steps<Testbed>) {
         let (own, other) = (narrow(own, 5000)?, narrow(other, 5001)?);
         offer_selectors(testbed, Some(own), Some(other))
     });
+    steps.when("the tester offers its host and the DUT's host", |testbed, _| {
+        let (own, other) = (testbed.plan().tester_host, testbed.ping_target());
+        let whole = |address: IpAddr| address.to_string().parse().map_err(StepError::testbed);
+        let (own, other) = (whole(own)?, whole(other)?);
+        offer_selectors(testbed, Some(own), Some(other))
+    });
     steps.then("the DUT answers TS_UNACCEPTABLE without a Child SA", |testbed, step| {
         let answer = negotiated(testbed, step, Kind::Child)?;
         refused(answer, NotifyType::TS_UNACCEPTABLE)
     });
-    steps.then("the DUT's traffic selectors lie within the offered ones", |testbed, step| {
-        let answer = negotiated(testbed, step, Kind::Child)?.clone();
-        let requests = testbed.seen().iter().rev().filter(|seen| !seen.from_dut).filter_map(Seen::ike);
-        let request = requests.filter(|ike| !ike.is_response()).find(|ike| sa_of(&ike.payloads).is_some());
-        let request = request.ok_or_else(|| StepError::testbed("the tester has offered nothing"))?;
-        for kind in [PayloadType::TS_INITIATOR, PayloadType::TS_RESPONDER] {
-            let (offered, chosen) = (selectors_of(request, kind), selectors_of(&answer, kind));
-            if chosen.is_empty() {
-                return Err(StepError::failed(format!("a {kind} payload"), answer.summary()));
-            }
-            if let Some(wide) = chosen.iter().find(|chosen| !offered.iter().any(|offered| lies_within(chosen, offered))) {
-                return Err(StepError::failed(format!("{kind} within {offered:?}"), format!("{wide:?}")));
-            }
+    steps.then("the DUT's traffic selectors lie within the offered ones", lie_within_offer);
+    steps.then("the DUT's traffic selectors lie within the offered ones or there are none", |testbed, step| {
+        // A DUT that knows no ports in its selectors can only refuse.
+        let answer = negotiated(testbed, step, Kind::Child)?;
+        if refused(answer, NotifyType::TS_UNACCEPTABLE).is_ok() {
+            return Ok(());
         }
-        Ok(())
+        lie_within_offer(testbed, step)
     });
+}
+
+fn lie_within_offer(testbed: &mut Testbed, step: &mut Step) -> StepResult {
+    let answer = negotiated(testbed, step, Kind::Child)?.clone();
+    let requests = testbed.seen().iter().rev().filter(|seen| !seen.from_dut).filter_map(Seen::ike);
+    let request = requests.filter(|ike| !ike.is_response()).find(|ike| sa_of(&ike.payloads).is_some());
+    let request = request.ok_or_else(|| StepError::testbed("the tester has offered nothing"))?;
+    for kind in [PayloadType::TS_INITIATOR, PayloadType::TS_RESPONDER] {
+        let (offered, chosen) = (selectors_of(request, kind), selectors_of(&answer, kind));
+        if chosen.is_empty() {
+            return Err(StepError::failed(format!("a {kind} payload"), answer.summary()));
+        }
+        if let Some(wide) = chosen.iter().find(|chosen| !offered.iter().any(|offered| lies_within(chosen, offered))) {
+            return Err(StepError::failed(format!("{kind} within {offered:?}"), format!("{wide:?}")));
+        }
+    }
+    Ok(())
 }
 
 fn offer_selectors(testbed: &mut Testbed, local: Option<Selector>, remote: Option<Selector>) -> StepResult {

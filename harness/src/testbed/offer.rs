@@ -49,7 +49,8 @@ impl Testbed {
             let transforms: Vec<Transform> = algorithms.iter().map(Algorithm::transform).collect();
             let mut proposal = Proposal::new(number, protocol, vec![], transforms);
             for word in words {
-                change(&mut proposal, word).ok_or_else(|| StepError::testbed(format!("{text:?}: what is {word:?}?")))?;
+                change(&mut proposal, word)
+                    .ok_or_else(|| StepError::testbed(format!("{text:?}: what is {word:?}?")))?;
             }
             proposals.push(proposal);
         }
@@ -89,7 +90,8 @@ impl Testbed {
     fn speak(&mut self, ike: Option<IkeProposal>, esp: Option<EspProposal>) {
         self.reconfigure_tester(|config| {
             for connection in &mut config.ike.connections {
-                connection.ike_proposals = ike.iter().cloned().chain(connection.ike_proposals.drain(..)).take(1).collect();
+                connection.ike_proposals =
+                    ike.iter().cloned().chain(connection.ike_proposals.drain(..)).take(1).collect();
                 for child in &mut connection.children {
                     child.esp_proposals = esp.iter().cloned().chain(child.esp_proposals.drain(..)).take(1).collect();
                 }

@@ -45,7 +45,12 @@ impl Testbed {
         let since = self.events.len();
         self.control(Hook::Initiate)?;
         let limit = self.answer_limit() * 3;
-        self.await_up(since, limit)
+        self.await_up(since, limit)?;
+        // Our IKE_AUTH response may still be at work in the DUT: whoever answers the next request is through with it.
+        if self.is_alive()? {
+            return Ok(());
+        }
+        Err(StepError::inconclusive("the DUT answers nothing on the IKE SA that it has begun"))
     }
 
     /// Waits until a Child SA is up.

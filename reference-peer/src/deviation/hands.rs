@@ -4,8 +4,8 @@ use super::{Deviation, DeviationSet};
 use crate::config::Algorithm;
 use crate::hands::{Disposition, Draft, EspContext, EspDraft, Hands, MessageContext};
 use wire::ikev2::{
-    Attribute, Body, Delete, ExchangeType, Flags, IdType, Message, NotifyType, Payload, Proposal, ProtocolId, SecurityAssociation,
-    Transform, TransformType,
+    Attribute, Body, Delete, ExchangeType, Flags, IdType, Message, NotifyType, Payload, Proposal, ProtocolId,
+    SecurityAssociation, Transform, TransformType,
 };
 
 /// Hands that edit what is sent as the deviations say, and then pass it to other hands.

@@ -253,6 +253,17 @@ fn aead_with_integrity(lab: Lab) -> Pair {
     pair
 }
 
+/// NONE for integrity beside a cipher of fixed key size.
+fn explicit_none(lab: Lab) -> Pair {
+    let mut pair = lab.set(Pair::with("chacha20poly1305-prfsha256-x25519", "chacha20poly1305"));
+    pair.hands[A] = Box::new(Edit(INIT, false, |d: &mut Draft| {
+        sa_of(d).unwrap().proposals[0].transforms.push(Transform::new(TransformType::INTEG, 0));
+    }));
+    pair.initiate();
+    pair.run(1.0);
+    pair
+}
+
 fn foreign_group(lab: Lab) -> Pair {
     let mut pair = lab.set(Pair::with("aes128-sha256-modp1024", "aes128-sha256"));
     pair = lab.set(pair.change(B, |b| b.ike_proposals = vec!["aes128-sha256-x25519".parse().unwrap()]));
@@ -325,6 +336,15 @@ fn odd_auth_requests(lab: Lab) -> Pair {
 
 /// An AUTH method that is not the one of shared keys, with the value of shared keys.
 fn other_method(lab: Lab) -> Pair {
+    authenticated_otherwise(lab, false)
+}
+
+/// NULL authentication, with the value of RFC 7619.
+fn null_authentication(lab: Lab) -> Pair {
+    authenticated_otherwise(lab, true)
+}
+
+fn authenticated_otherwise(lab: Lab, null: bool) -> Pair {
     let mut pair = lab.pair();
     // What the engine computes goes into the payload before its method is changed on the way to protection.
     pair.engines[A].hold_auth(true);
@@ -339,7 +359,8 @@ fn other_method(lab: Lab) -> Pair {
     pair.hands[A] = Box::new(Edit(AUTH, false, move |d: &mut Draft| {
         d.repair_auth = false;
         let id = d.inner.iter().flatten().find(|p| matches!(p.body, Body::IdInitiator(_))).map(super::send::id_octets);
-        let data = keys.psk_auth(true, b"correct horse", &request, &nonce, &id.unwrap());
+        let secret: &[u8] = if null { &keys.sk_pi } else { b"correct horse" };
+        let data = keys.psk_auth(true, secret, &request, &nonce, &id.unwrap());
         first_auth(d, |auth| (auth.method, auth.data) = (AuthMethod(13), data.clone()));
     }));
     let _ = pair.at(A, |e, now, rng, hands| e.proceed(now, rng, id, hands));
@@ -614,10 +635,12 @@ const SCENARIOS: &[(&str, Scenario)] = &[
     ("flood", flood),
     ("odd IKE_SA_INIT requests", odd_init_requests),
     ("AEAD with integrity", aead_with_integrity),
+    ("explicit NONE", explicit_none),
     ("foreign group", foreign_group),
     ("same SPI", same_spi),
     ("odd IKE_AUTH requests", odd_auth_requests),
     ("other method", other_method),
+    ("NULL authentication", null_authentication),
     ("another secret", another_secret),
     ("selectors that differ", selectors_that_differ),
     ("INITIAL_CONTACT", initial_contact),
