@@ -80,7 +80,7 @@ Feature: Negotiation of Child SAs
 
   @IKE2-SA-024
   Scenario: The traffic selectors of the answer are never wider than the offer
-    When the tester offers its host and the DUT's host
+    When the tester offers its host and the DUT's inside address
     Then the DUT's traffic selectors lie within the offered ones
 
   @IKE2-SA-024
