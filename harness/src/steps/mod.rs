@@ -2,6 +2,8 @@
 
 mod auth;
 mod common;
+mod dh;
+mod rekey;
 mod replay;
 mod sa;
 
@@ -15,5 +17,7 @@ pub fn all() -> Steps<Testbed> {
     replay::register(&mut steps);
     sa::register(&mut steps);
     auth::register(&mut steps);
+    dh::register(&mut steps);
+    rekey::register(&mut steps);
     steps
 }

@@ -229,6 +229,14 @@ impl Testbed {
         let (_, outbound) = parameters(&self.child()?, &Arc::default());
         let keys = EspKeys::new(outbound).map_err(StepError::testbed)?;
         let keys = keys.ok_or_else(|| StepError::testbed("an AH SA seals no ESP"))?;
+        self.seal_with(&keys, draft)
+    }
+
+    /// Seals an ESP packet with the keys of any SA.
+    ///
+    /// # Errors
+    /// Our own fault when it cannot be sealed.
+    pub fn seal_with(&mut self, keys: &EspKeys, draft: &EspDraft) -> Result<Vec<u8>, StepError> {
         keys.seal(draft, &mut self.rng).map_err(StepError::testbed)
     }
 

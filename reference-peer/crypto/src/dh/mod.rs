@@ -129,6 +129,14 @@ impl Group {
         }
     }
 
+    /// The modulus, big-endian; `None` for groups of curves.
+    pub fn prime(self) -> Option<Vec<u8>> {
+        match self {
+            Ecp256 | Ecp384 | Ecp521 | Curve25519 => None,
+            _ => Some(modp::prime(self)),
+        }
+    }
+
     /// Octets of the shared secret: the modulus, or the x coordinate alone (RFC 5903 section 7).
     pub fn secret_len(self) -> usize {
         match self {

@@ -50,6 +50,11 @@ pub(super) fn agree(group: Group, exponent: &[u8], peer: &[u8]) -> Result<Zeroiz
     Ok(power(field, base, exponent))
 }
 
+/// The modulus of a MODP group, big-endian.
+pub(super) fn prime(group: Group) -> Vec<u8> {
+    field(group).modulus().as_ref().to_be_bytes().into_vec()
+}
+
 fn power(field: &BoxedMontyParams, base: BoxedUint, exponent: &[u8]) -> Zeroizing<Vec<u8>> {
     let bits = u32::try_from(exponent.len() * 8).unwrap_or(u32::MAX);
     let mut exponent = BoxedUint::from_be_slice_truncated(exponent, bits);
