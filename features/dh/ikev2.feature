@@ -41,7 +41,7 @@ Feature: Key exchange values of IKEv2
 
   @IKE-DH-005 @needs:control.initiate
   Scenario: The DUT does not follow a demand for a group that it never offered
-    Given the tester demands group 25
+    Given the tester demands group 15
     When the DUT begins an IKE SA and a Child SA
-    Then it sends no KE payload of group 25
+    Then it sends no KE payload of group 15
     And a proper IKE_SA_INIT request is answered

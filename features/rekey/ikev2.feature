@@ -12,7 +12,7 @@ Feature: Rekeying in IKEv2
   Scenario: A rekeyed Child SA has new SPIs, keys and counters
     Given an IKE SA and a Child SA
     And pings come through
-    When the tester rekeys the Child SA and keeps the old one
+    When the tester rekeys the Child SA
     Then the new Child SA has a new SPI and nonce, and starts at sequence number 1
 
   @REKEY-008 @REKEY-009
@@ -22,6 +22,12 @@ Feature: Rekeying in IKEv2
     When the tester rekeys the IKE SA
     Then an empty INFORMATIONAL request is answered [REKEY-008]
     And pings come through [REKEY-009]
+
+  @REKEY-008 @needs:control.initiate @needs:control.clear_sas
+  Scenario: The DUT's own requests on a rekeyed IKE SA count from 0
+    Given an IKE SA and a Child SA that the DUT has begun
+    When the tester rekeys the IKE SA
+    Then the DUT's first request on the new IKE SA has the message ID 0
 
   @REKEY-007
   Scenario Outline: An IKE SA is not rekeyed <how>

@@ -1,10 +1,10 @@
 //! Rekeying (RFC 7296 sections 1.3.2, 1.3.3, 2.8, 2.17 and 2.18).
 
-use super::common::{answer, instead};
+use super::common::{answer, instead, judge};
 use crate::dissect::Seen;
 use crate::run::{Step, StepError, StepResult, Steps};
 use crate::testbed::offer::{Kind, sa_of, with_spi};
-use crate::testbed::{Testbed, Which, tunnel_draft};
+use crate::testbed::{Hook, Testbed, Which, tunnel_draft};
 use reference_peer::gateway::{Event, parameters};
 use reference_peer::ike::v2::{self, ChildSa};
 use reference_peer::ipsec::keys::EspKeys;
@@ -13,7 +13,32 @@ use wire::ikev2::{Body, ExchangeType, PayloadType};
 
 /// Registers the steps.
 pub(super) fn register(steps: &mut Steps<Testbed>) {
-    steps.when("the tester rekeys the Child SA and keeps the old one", |testbed, _| rekey_child(testbed));
+    steps.when("the tester rekeys the Child SA and keeps the old one", |testbed, _| rekey_child(testbed, true));
+    steps.when("the tester rekeys the Child SA", |testbed, _| {
+        let since = testbed.events().len();
+        rekey_child(testbed, false)?;
+        // Until the old one is deleted, the DUT may go on with it.
+        let limit = testbed.answer_limit();
+        let removed = testbed.await_event(since, limit, |event| matches!(event, Event::ChildRemoved { .. }))?;
+        match removed {
+            Some(_) => Ok(()),
+            None => Err(StepError::inconclusive(format!("the old Child SA was not deleted within {limit:?}"))),
+        }
+    });
+    steps.then("the DUT's first request on the new IKE SA has the message ID 0", |testbed, step| {
+        testbed.begin_stimulus();
+        let spis = testbed.ike_sa()?.spis;
+        testbed.control(Hook::ClearSas)?;
+        let (since, limit) = (testbed.since(), testbed.answer_limit());
+        let found = testbed.await_ike(since, limit, |ike| {
+            !ike.is_response() && ike.header.is_some_and(|h| (h.initiator_spi, h.responder_spi) == spis)
+        })?;
+        let request = judge(testbed, step, found, || format!("a request on the new IKE SA within {limit:?}"))?;
+        match request.header.map(|header| header.message_id) {
+            Some(0) => Ok(()),
+            _ => Err(StepError::failed("message ID 0", request.summary())),
+        }
+    });
     steps.when("the tester rekeys the IKE SA", |testbed, _| {
         testbed.begin_stimulus();
         let (since, now, limit) = (testbed.events().len(), testbed.now(), testbed.answer_limit() * 2);
@@ -47,10 +72,12 @@ pub(super) fn register(steps: &mut Steps<Testbed>) {
     steps.then("the new Child SA has a new SPI and nonce, and starts at sequence number 1", starts_afresh);
 }
 
-/// Rekeys the Child SA and holds back the Delete of the old one.
-fn rekey_child(testbed: &mut Testbed) -> StepResult {
+/// Rekeys the Child SA, and perhaps holds back the Delete of the old one.
+fn rekey_child(testbed: &mut Testbed, keep: bool) -> StepResult {
     testbed.begin_stimulus();
-    testbed.edits.hold(Which::request(ExchangeType::INFORMATIONAL), Some(1));
+    if keep {
+        testbed.edits.hold(Which::request(ExchangeType::INFORMATIONAL), Some(1));
+    }
     let (since, now, limit) = (testbed.events().len(), testbed.now(), testbed.answer_limit() * 2);
     let spi = testbed.child()?.inbound_spi;
     let begun = testbed.tester.command(now, |ike, rng, hands| ike.rekey_child(now, rng, spi, hands));
