@@ -83,7 +83,7 @@ fn requests(steps: &mut Steps<Testbed>) {
         }
         Err(StepError::failed("SK{N(AUTHENTICATION_FAILED)} without IDr, AUTH and SA", answer.summary()))
     });
-    steps.then("the DUT has no such IKE SA", |testbed, step| is_gone(testbed, step));
+    steps.then("the DUT has no such IKE SA", is_gone);
     steps.then("an IKE SA and a Child SA come up", |testbed, _| {
         let limit = testbed.answer_limit() * 2;
         let since = testbed.since();
