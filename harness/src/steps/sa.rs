@@ -214,15 +214,20 @@ fn choice_at(testbed: &mut Testbed, step: &mut Step, index: usize) -> Result<Cho
 
 /// The DUT's answer to the offer since the stimulus: a choice or a refusal, but no request for a cookie.
 fn negotiated<'a>(testbed: &'a mut Testbed, step: &mut Step, kind: Kind) -> Result<&'a SeenIke, StepError> {
-    let exchanges: &[ExchangeType] = match kind {
-        Kind::Ike => &[ExchangeType::IKE_SA_INIT],
-        Kind::Child => &[ExchangeType::IKE_AUTH, ExchangeType::CREATE_CHILD_SA],
+    // A repeated answer to an earlier exchange is none to this offer.
+    let exchange = match kind {
+        Kind::Ike => ExchangeType::IKE_SA_INIT,
+        Kind::Child => {
+            let create = |seen: &Seen| !seen.from_dut && is_of(seen, ExchangeType::CREATE_CHILD_SA);
+            let created = testbed.seen().get(testbed.since()..).unwrap_or_default().iter().any(create);
+            if created { ExchangeType::CREATE_CHILD_SA } else { ExchangeType::IKE_AUTH }
+        }
     };
     let limit = testbed.answer_limit();
     let since = testbed.since();
     let found = testbed.await_ike(since, limit, |ike| {
         ike.is_response()
-            && ike.header.is_some_and(|header| exchanges.contains(&header.exchange_type))
+            && ike.header.is_some_and(|header| header.exchange_type == exchange)
             && (kind == Kind::Ike || matches!(ike.opened, Some(Ok(_))))
             && ike.notify(NotifyType::COOKIE).is_none()
     })?;
@@ -468,6 +473,10 @@ fn is_init_response(seen: &Seen) -> bool {
 
 fn is_auth_response(seen: &Seen) -> bool {
     is_response(seen, ExchangeType::IKE_AUTH)
+}
+
+fn is_of(seen: &Seen, exchange: ExchangeType) -> bool {
+    seen.ike().and_then(|ike| ike.header).is_some_and(|header| header.exchange_type == exchange)
 }
 
 fn is_response(seen: &Seen, exchange: ExchangeType) -> bool {
