@@ -575,6 +575,9 @@ mod arrival {
         let sent = send(&mut outbound, &datagram(&[]));
         assert_eq!(sent[28..36], [0; 8]);
         assert_eq!(receive(&mut sad, &sent).unwrap().udp, udp);
+        // A notify outside any IKE SA begins with zeros, too.
+        let ike = [[0; 16].as_slice(), &[7; 28]].concat();
+        assert_eq!(Incoming::parse(&in_udp(500, &ike), 4500, &DeviationSet::default()), Ok(None));
     }
 
     #[test]

@@ -87,8 +87,11 @@ impl<'a> Incoming<'a> {
             return Err(DropReason::OuterMalformed);
         }
         match body {
-            // The marker of old drafts stands before ESP on the IKE port, where IKE never begins with zeros.
-            [0, 0, 0, 0, 0, 0, 0, 0, body @ ..] if ports.destination != natt_port && body.len() >= ESP_HEADER => {
+            // The marker of old drafts stands before ESP on the IKE port. IKE begins with as many zeros only in a notify
+            // outside any IKE SA (RFC 7296 section 1.5), and goes on with zeros, which no SPI of ESP is.
+            [0, 0, 0, 0, 0, 0, 0, 0, body @ ..]
+                if ports.destination != natt_port && body.len() >= ESP_HEADER && !body.starts_with(&[0; 4]) =>
+            {
                 Ok(Some((UdpPorts { non_ike_marker: true, ..ports }, body)))
             }
             [0, 0, 0, 0, ..] | [] | [_] | [_, _] | [_, _, _] => Ok(None),
