@@ -3,7 +3,7 @@
 use crate::dissect::{Seen, SeenIke};
 use crate::run::{Step, StepError, StepResult, Steps};
 use crate::testbed::{Testbed, Which};
-use wire::ikev2::{ExchangeType, NotifyType, PayloadType};
+use wire::ikev2::{ExchangeType, Header, NotifyType, PayloadType};
 
 /// Registers the steps.
 pub(super) fn register(steps: &mut Steps<Testbed>) {
@@ -172,4 +172,57 @@ pub(super) fn notify_type(step: &Step, index: usize) -> Result<NotifyType, StepE
     known
         .or_else(|| text.parse().ok().map(NotifyType))
         .ok_or_else(|| StepError::testbed(format!("{}: no notify is called {text}", step.place())))
+}
+
+/// The tester's first IKE request since the stimulus.
+pub(super) fn asked(testbed: &Testbed) -> Result<Header, StepError> {
+    let sent = testbed.seen().get(testbed.since()..).unwrap_or_default().iter().filter(|seen| !seen.from_dut);
+    sent.filter_map(Seen::ike)
+        .filter(|ike| !ike.is_response())
+        .find_map(|ike| ike.header)
+        .ok_or_else(|| StepError::inconclusive("the tester has sent no IKE request since the stimulus"))
+}
+
+/// Does a message answer this request: its R flag, exchange type, Message ID and initiator's SPI?
+pub(super) fn answers(ike: &SeenIke, request: &Header) -> bool {
+    ike.header.is_some_and(|header| {
+        header.flags.response()
+            && (header.message_id, header.exchange_type, header.initiator_spi)
+                == (request.message_id, request.exchange_type, request.initiator_spi)
+    })
+}
+
+/// The DUT's protected response to the tester's request.
+pub(super) fn protected_answer<'a>(testbed: &'a mut Testbed, step: &mut Step) -> Result<&'a SeenIke, StepError> {
+    let request = asked(testbed)?;
+    let (since, limit) = (testbed.since(), testbed.answer_limit());
+    let fits = |ike: &SeenIke| answers(ike, &request) && matches!(ike.opened, Some(Ok(_)));
+    let found = testbed.await_ike(since, limit, fits)?;
+    judge(testbed, step, found, || {
+        format!("a protected {} response, ID {}, within {limit:?}", request.exchange_type, request.message_id)
+    })
+}
+
+/// The DUT sends nothing that fits from the stimulus on until the time that counts as silence is over.
+pub(super) fn sends_none(testbed: &mut Testbed, fits: impl Fn(&SeenIke) -> bool, what: &str) -> StepResult {
+    let since = testbed.since();
+    let silence = testbed.silence();
+    match testbed.await_ike(since, silence, fits)? {
+        None => Ok(()),
+        Some(index) => {
+            testbed.comment(index, "judged: nothing of this kind was expected");
+            let came = testbed.seen().get(index).map(Seen::summary).unwrap_or_default();
+            Err(StepError::failed(format!("no {what} for {silence:?}"), came))
+        }
+    }
+}
+
+/// Lets time pass until the tester's first IKE message since the stimulus is on the wire: the first of all has to wait
+/// for address resolution.
+pub(super) fn on_the_wire(testbed: &mut Testbed) -> StepResult {
+    let (since, limit) = (testbed.since(), testbed.answer_limit());
+    match testbed.await_seen(since, limit, |seen| !seen.from_dut && seen.ike().is_some())? {
+        Some(_) => Ok(()),
+        None => Err(StepError::inconclusive(format!("the DUT's address was not resolved within {limit:?}"))),
+    }
 }

@@ -2,10 +2,15 @@
 
 mod auth;
 mod common;
+mod delete;
 mod dh;
+mod informational;
+mod invalid_spi;
+mod liveness;
 mod rekey;
 mod replay;
 mod sa;
+mod window;
 
 use crate::run::Steps;
 use crate::testbed::Testbed;
@@ -14,6 +19,11 @@ use crate::testbed::Testbed;
 pub fn all() -> Steps<Testbed> {
     let mut steps = Steps::new();
     common::register(&mut steps);
+    delete::register(&mut steps);
+    informational::register(&mut steps);
+    invalid_spi::register(&mut steps);
+    liveness::register(&mut steps);
+    window::register(&mut steps);
     replay::register(&mut steps);
     sa::register(&mut steps);
     auth::register(&mut steps);

@@ -12,7 +12,7 @@ use crate::run::{Bench, DeviationInfo, Lab, ScenarioInfo, Setup, StepError, Step
 use rand_chacha::ChaCha20Rng;
 use rand_core::SeedableRng;
 use reference_peer::Instant;
-use reference_peer::config::{Child, Connection, CookiePolicy, IkeConfig, Remote, Secret, Selector};
+use reference_peer::config::{Child, Connection, CookiePolicy, IkeConfig, Remote, Retransmission, Secret, Selector};
 use reference_peer::deviation::{Deviation, DeviationSet};
 use reference_peer::gateway::{DeadPeerDetection, DpdMode, Gateway, GatewayConfig, Leg};
 use reference_peer::ike::v2::IkeKeys;
@@ -20,7 +20,13 @@ use reference_peer::ipsec::keys::EspKeys;
 use reference_peer::ipsec::sequence::Numbering;
 use reference_peer::netif::Interface;
 use std::sync::Arc;
+use std::time::Duration;
 use wire::ethernet::Address;
+
+/// Retransmissions of the built-in DUT: after 4.0, 7.2, 13.0, 23.3 and 42.0 s more it waits 75.6 s and gives up, 165 s
+/// after the first sending, as its profile says.
+const RETRANSMISSION: Retransmission =
+    Retransmission { first: Duration::from_secs(4), factor: 1.8, limit: Duration::from_secs(90), tries: 5 };
 
 /// Number of the tester in the virtual network, where each scenario has a network of its own.
 const VIRTUAL_TESTER: u32 = 10;
@@ -222,6 +228,7 @@ fn dut_config(profile: &Profile, plan: &Plan, deviations: &DeviationSet) -> Gate
         Connection::new(CONNECTION, plan.dut, Remote::Address(plan.tester), Secret::new(profile.ike.psk.expose()));
     connection.local_id = plan.dut_id.clone();
     connection.ike_proposals = profile.ike.proposals.to_vec();
+    connection.retransmission = RETRANSMISSION;
     let mut child = Child::new(
         CHILD,
         vec![Selector::net(plan.dut_net)],

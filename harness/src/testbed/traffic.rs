@@ -271,12 +271,31 @@ impl Testbed {
     /// Inconclusive without a Child SA.
     pub fn is_let_through(&mut self, sequence: u64, limit: Duration) -> Result<bool, StepError> {
         let (ping, esp) = self.sealed_ping(sequence)?;
+        self.comes_through(&ping, &esp, limit)
+    }
+
+    /// Sends ESP octets around a ping. Did the ping come out inside, or its answer come back?
+    ///
+    /// # Errors
+    /// Inconclusive without a Child SA.
+    pub fn comes_through(&mut self, ping: &Ping, esp: &[u8], limit: Duration) -> Result<bool, StepError> {
         let (delivered, inside) = (self.delivered.len(), self.inside_received.len());
-        self.send_esp(&esp)?;
+        self.send_esp(esp)?;
         self.await_state(limit, |testbed| {
             testbed.came_out_inside(inside, |packet| ping.is_request(packet))
                 || testbed.delivered.get(delivered..).unwrap_or_default().iter().any(|(_, p)| ping.is_answered_by(p))
         })
+    }
+
+    /// Seals an ESP packet with the keys of the SA that the tester receives on: the DUT's outbound SA.
+    ///
+    /// # Errors
+    /// Inconclusive without a Child SA.
+    pub fn seal_as_inbound(&mut self, draft: &EspDraft) -> Result<Vec<u8>, StepError> {
+        let (inbound, _) = parameters(&self.child()?, &Arc::default());
+        let keys = EspKeys::new(inbound).map_err(StepError::testbed)?;
+        let keys = keys.ok_or_else(|| StepError::testbed("an AH SA seals no ESP"))?;
+        keys.seal(draft, &mut self.rng).map_err(StepError::testbed)
     }
 
     /// A packet has come out of the tunnel at the tester's protected host.

@@ -189,7 +189,10 @@ impl Testbed {
     }
 
     /// Sends all that the tester and its hosts have to send.
-    pub(super) fn flush(&mut self) -> Result<(), StepError> {
+    ///
+    /// # Errors
+    /// When the links or the DUT fail.
+    pub fn flush(&mut self) -> Result<(), StepError> {
         let now = self.now();
         self.collect_events(now);
         while let Some(transmit) = self.tester.poll_transmit() {

@@ -4,7 +4,7 @@ use super::{Deviation, DeviationSet};
 use crate::config::Algorithm;
 use crate::hands::{Disposition, Draft, EspContext, EspDraft, Hands, MessageContext};
 use wire::ikev2::{
-    Attribute, Body, Delete, ExchangeType, Flags, IdType, Message, NotifyType, Payload, Proposal, ProtocolId,
+    Attribute, Body, Delete, ExchangeType, Flags, IdType, Message, Notify, NotifyType, Payload, Proposal, ProtocolId,
     SecurityAssociation, Transform, TransformType,
 };
 
@@ -150,6 +150,12 @@ impl Hands for DeviantHands<'_> {
             for payload in draft.clear.iter_mut().chain(draft.inner.iter_mut().flatten()) {
                 self.edit_payload(context, payload);
             }
+        }
+        if self.has(Deviation::RepeatsInitialContact)
+            && context.response
+            && let Some(inner) = &mut draft.inner
+        {
+            inner.push(Body::Notify(Notify::new(NotifyType::INITIAL_CONTACT, [])).into());
         }
         self.next.message(context, draft)
     }

@@ -203,6 +203,10 @@ deviations! {
     IgnoresEmptyInformational = "ignores-empty-informational" ["IKE2-INFO-001"];
     /// Obeys a Delete that is not protected.
     ObeysUnprotectedDelete = "obeys-unprotected-delete" ["IKE2-INFO-002"];
+    /// Answers INFORMATIONAL requests on an IKE SA that is not authenticated yet.
+    AnswersBeforeAuth = "answers-before-auth" ["IKE2-INFO-002"];
+    /// Says INITIAL_CONTACT in every response.
+    RepeatsInitialContact = "repeats-initial-contact" ["IKE2-INFO-008"];
     /// Does not answer requests that it refuses.
     IgnoresBadRequests = "ignores-bad-requests" ["IKE2-INFO-003"];
     /// Sends INVALID_IKE_SPI to port 500 instead of the port that the request came from.
@@ -232,7 +236,7 @@ deviations! {
     /// Answers a Delete of an unknown SPI with a Delete of a Child SA that stays.
     AnswersUnknownDelete = "answers-unknown-delete" ["IKE2-DEL-005"];
     /// Drops SAs without telling the peer.
-    DeletesSilently = "deletes-silently" ["IKE2-DEL-006"];
+    DeletesSilently = "deletes-silently" ["IKE2-DEL-006", "CISCO-DPD-015"];
     /// Puts the SPI that it sends on into a Delete.
     DeletesOutboundSpi = "deletes-outbound-spi" ["IKE2-DEL-007"];
     /// Heeds only the first SPI of a Delete.
@@ -247,6 +251,8 @@ deviations! {
     RetransmitsResponses = "retransmits-responses" ["IKE2-RTX-003"];
     /// Processes a retransmitted request anew instead of repeating the stored response.
     AcceptsReplayedRequest = "accepts-replayed-request" ["IKE2-RTX-004", "IKE2-RTX-005"];
+    /// Numbers its own requests with the counter of the peer's.
+    OneCounterForBothDirections = "one-counter-for-both-directions" ["IKE2-RTX-006"];
     /// Sends requests without waiting for the responses to earlier ones.
     IgnoresWindow = "ignores-window" ["IKE2-RTX-007", "IKE2-RTX-008"];
     /// Drops requests while one of its own waits for its response.
@@ -257,6 +263,18 @@ deviations! {
     TellsInitBySpi = "tells-init-by-spi" ["IKE2-RTX-011"];
     /// Gives a peer up after one unanswered request.
     GivesUpAtOnce = "gives-up-at-once" ["DPD-013"];
+    /// Never asks whether a silent peer is alive.
+    NeverChecksLiveness = "never-checks-liveness" ["DPD-015", "CISCO-DPD-004"];
+    /// Asks peers also while there is no traffic to send.
+    AsksIdlePeers = "asks-idle-peers" ["CISCO-DPD-004"];
+    /// Does not take ESP packets for a sign of life.
+    OverlooksEspLiveness = "overlooks-esp-liveness" ["DPD-016"];
+    /// Takes replayed ESP packets for a sign of life.
+    HeedsReplaysAsLife = "heeds-replays-as-life" ["DPD-016"];
+    /// Forgets all SAs because of an ICMP error.
+    ObeysIcmpErrors = "obeys-icmp-errors" ["DPD-014"];
+    /// Keeps the Child SAs of a peer that it has given up.
+    KeepsChildrenOfDeadPeer = "keeps-children-of-dead-peer" ["CISCO-DPD-010"];
     /// Never gives a peer up.
     NeverGivesUp = "never-gives-up" ["DPD-013"];
 
@@ -511,6 +529,14 @@ deviations! {
     CopiesOuterDfInside = "copies-outer-df-inside" ["DF-005"];
 
     // ---- Packets with an unknown SPI ----
+    /// Accepts packets that carry the SPI of the opposite direction.
+    TakesOppositeSpi = "takes-opposite-spi" ["INVSPI-001"];
+    /// Begins an IKE SA with whoever sends a packet with an unknown SPI.
+    RecoversInvalidSpiByDefault = "recovers-invalid-spi-by-default" ["CISCO-INVSPI-001"];
+    /// Tells strangers of unknown SPIs, in the clear.
+    TellsStrangersOfInvalidSpi = "tells-strangers-of-invalid-spi" ["CISCO-INVSPI-017"];
+    /// Says nothing about unknown SPIs.
+    SilentOnInvalidSpi = "silent-on-invalid-spi" ["CISCO-INVSPI-002", "CISCO-INVSPI-016"];
     /// Sends one INVALID_SPI for each packet with an unknown SPI, however many come.
     UnlimitedInvalidSpiNotifies = "unlimited-invalid-spi-notifies" ["INVSPI-008"];
     /// Sends INVALID_SPI in the clear although there is an IKE SA with the sender.

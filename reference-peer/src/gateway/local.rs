@@ -21,6 +21,12 @@ impl Gateway {
     }
 }
 
+/// Is it an ICMP Destination Unreachable?
+pub(super) fn is_unreachable(packet: &ip::Packet) -> bool {
+    icmpv4::Packet::parse(packet.payload())
+        .is_ok_and(|icmp| matches!(icmp.message, icmpv4::Message::DestinationUnreachable { .. }))
+}
+
 /// The answer to an ICMP or ICMPv6 echo request, addresses swapped; `None` for anything else.
 pub fn echo_reply(packet: &ip::Packet) -> Option<ip::Packet> {
     match packet {

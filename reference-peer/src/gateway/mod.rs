@@ -205,7 +205,7 @@ impl Gateway {
         self.reassembler.handle_timeout(now);
         self.ike.handle_timeout(now, &mut self.rng, &mut self.hands);
         self.obey(now);
-        if let Some(dpd) = self.config.dead_peer_detection {
+        if let Some(dpd) = self.dead_peer_detection() {
             for ike_sa in self.watch.due(&dpd, now) {
                 // An IKE SA that has just gone needs no check.
                 let _ = self.ike.liveness(now, &mut self.rng, ike_sa, &mut self.hands);
@@ -221,9 +221,17 @@ impl Gateway {
 
     /// When [`handle_timeout`](Self::handle_timeout) is to be called next.
     pub fn poll_timeout(&self) -> Option<Instant> {
-        let dpd = self.config.dead_peer_detection.and_then(|dpd| self.watch.next_due(&dpd));
+        let dpd = self.dead_peer_detection().and_then(|dpd| self.watch.next_due(&dpd));
         let keepalive = self.config.nat_keepalive.and_then(|period| self.keepalives.next_due(period));
         [self.ike.poll_timeout(), dpd, keepalive, self.reassembler.next_timeout()].into_iter().flatten().min()
+    }
+
+    fn dead_peer_detection(&self) -> Option<DeadPeerDetection> {
+        let mut dpd = self.config.dead_peer_detection?;
+        if self.is_deviant(Deviation::AsksIdlePeers) {
+            dpd.mode = DpdMode::Periodic;
+        }
+        (!self.is_deviant(Deviation::NeverChecksLiveness)).then_some(dpd)
     }
 
     /// The next packet to send.
@@ -322,6 +330,9 @@ impl Gateway {
         }
         match packet.protocol() {
             Protocol::UDP => self.udp(now, &packet),
+            Protocol::ICMP if self.is_deviant(Deviation::ObeysIcmpErrors) && local::is_unreachable(&packet) => {
+                self.forget(now);
+            }
             _ => self.local(now, &packet),
         }
     }
@@ -425,10 +436,23 @@ impl Gateway {
     fn unknown_spi(&mut self, now: Instant, source: IpAddr, destination: IpAddr, protocol: u8, spi: u32) {
         self.events.push_back(Event::InvalidSpi { destination, source, protocol, spi });
         self.dropped(Some(spi), Some(source), DropReason::UnknownSpi);
+        if self.is_deviant(Deviation::SilentOnInvalidSpi) {
+            return;
+        }
         let ike_sa = self.ike_sa_with(source);
+        if self.is_deviant(Deviation::RecoversInvalidSpiByDefault) && self.ike.ike_sas().is_empty() {
+            let connection = self.config.ike.connections.first();
+            let names = connection.and_then(|c| Some((c.name.clone(), c.children.first()?.name.clone())));
+            if let Some((connection, child)) = names {
+                // A connection that does not say where the peer is cannot be begun.
+                let _ = self.initiate(now, &connection, &child);
+            }
+        }
         let unlimited = self.is_deviant(Deviation::UnlimitedInvalidSpiNotifies);
         let unprotected = self.is_deviant(Deviation::InvalidSpiNotifyInTheClear);
-        let answer = self.recovery.answer(&self.config.invalid_spi, ike_sa.is_some(), unlimited, now);
+        let mut policy = self.config.invalid_spi;
+        policy.notify_unprotected |= self.is_deviant(Deviation::TellsStrangersOfInvalidSpi);
+        let answer = self.recovery.answer(&policy, ike_sa.is_some(), unlimited, now);
         let notify = self.invalid_spi_notify(spi);
         match (answer, ike_sa) {
             (invalid_spi_recovery::Answer::Protected, Some(info)) if !unprotected => {

@@ -77,6 +77,11 @@ impl DataPlane {
         let inbound = InboundSa::new(inbound, now)?;
         let outbound = OutboundSa::new(outbound, now)?;
         self.sad.insert_inbound(inbound)?;
+        if self.deviations.has(Deviation::TakesOppositeSpi) {
+            let (receive, mut send) = parameters(child, &self.deviations);
+            (send.source, send.destination) = (receive.source, receive.destination);
+            self.sad.insert_inbound(InboundSa::new(send, now)?)?;
+        }
         let outbound = self.sad.insert_outbound(outbound);
         self.pairs.insert(child.inbound_spi, Pair { outbound, child: child.clone() });
         Ok(())
@@ -179,6 +184,11 @@ impl Gateway {
             Err(dropped) => {
                 let header = Header::parse(octets).ok();
                 let source = header.map(|header| header.source);
+                if self.is_deviant(Deviation::HeedsReplaysAsLife)
+                    && let Some(pair) = dropped.spi.and_then(|spi| self.data.pairs.get(&spi))
+                {
+                    self.watch.heard(pair.child.ike_sa, now);
+                }
                 match (dropped.reason, dropped.spi, header) {
                     (DropReason::UnknownSpi, Some(spi), Some(header)) => {
                         let protocol = dropped.protocol.map_or(50, Protocol::number);
@@ -196,7 +206,9 @@ impl Gateway {
         self.events.push_back(Event::Decapsulated { spi, sequence });
         if let Some(pair) = self.data.pairs.get(&spi) {
             let (ike_sa, mode) = (pair.child.ike_sa, pair.child.mode);
-            self.watch.heard(ike_sa, now);
+            if !self.is_deviant(Deviation::OverlooksEspLiveness) {
+                self.watch.heard(ike_sa, now);
+            }
             self.ike.heard_child(now, spi);
             if let Some(udp) = udp {
                 self.peer_moved(now, ike_sa, SocketAddr::new(outer.source, udp.source));

@@ -282,7 +282,9 @@ impl Engine {
             return Err(RejectReason::UnknownSpi);
         }
         let before_auth = !sa.is_established();
-        if before_auth && (header.exchange_type != ExchangeType::IKE_AUTH || sa.initiator || message_id != 1) {
+        let early = self.has(Deviation::AnswersBeforeAuth) && header.exchange_type == ExchangeType::INFORMATIONAL;
+        if before_auth && !early && (header.exchange_type != ExchangeType::IKE_AUTH || sa.initiator || message_id != 1)
+        {
             return Err(RejectReason::UnexpectedExchange(header.exchange_type));
         }
         if !sa.requests.outstanding.is_empty() && self.has(Deviation::WaitsForOwnResponse) {
@@ -642,7 +644,9 @@ impl Engine {
         sa.requests.outstanding.clear();
         sa.requests.queue.clear();
         (sa.rekey_at, sa.expire_at) = (None, None);
-        if self.has(Deviation::KeepsChildrenOfClosedIkeSa) {
+        if self.has(Deviation::KeepsChildrenOfClosedIkeSa)
+            || (self.has(Deviation::KeepsChildrenOfDeadPeer) && reason == DownReason::Unreachable)
+        {
             sa.children.clear();
         }
         let child_reason = match &reason {

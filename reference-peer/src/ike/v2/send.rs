@@ -37,6 +37,9 @@ impl Engine {
         inner: Vec<Payload>,
         pending: Pending,
     ) {
+        if self.has(Deviation::OneCounterForBothDirections) {
+            sa.requests.next_id = sa.requests.next_id.max(sa.responses.next_expected());
+        }
         let message_id = sa.requests.next_id;
         sa.requests.next_id = sa.requests.next_id.wrapping_add(1);
         let draft = draft(header(sa, exchange, false, message_id), vec![], Some(inner));
