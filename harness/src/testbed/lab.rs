@@ -128,6 +128,7 @@ impl Testbed {
             seed: scenario.seed,
             ping_id: 0,
             since: 0,
+            nat: None,
             plan,
         }
     }

@@ -8,6 +8,7 @@ mod edits;
 mod hub;
 mod lab;
 mod medium;
+mod nat;
 mod node;
 pub mod offer;
 mod plan;
@@ -22,6 +23,7 @@ mod wire;
 pub use edits::{Caught, Edits, Which};
 pub use lab::CounterpeerBench;
 pub use medium::{Arrival, Hook, Medium, MediumError};
+pub use nat::PortNat;
 pub use plan::Plan;
 pub use traffic::{PING_DATA, Ping, Pings, ip_packet, tunnel_draft};
 pub use tunnel::{CHILD, CONNECTION};
@@ -62,6 +64,8 @@ pub struct Testbed {
     seed: u64,
     ping_id: u16,
     since: usize,
+    /// The NAT in front of the tester.
+    nat: Option<PortNat>,
 }
 
 impl Testbed {
@@ -88,6 +92,17 @@ impl Testbed {
     /// So long nothing must come for it to count as silence.
     pub fn silence(&self) -> Duration {
         self.profile.timing.silence
+    }
+
+    /// Puts a NAT in front of the tester, or gives its mappings other ports.
+    pub fn put_nat(&mut self, nat: PortNat) {
+        self.note(format!("NAT: port 500 becomes {}, port 4500 becomes {}", nat.ike, nat.natt));
+        self.nat = Some(nat);
+    }
+
+    /// The NAT in front of the tester.
+    pub fn nat(&self) -> Option<PortNat> {
+        self.nat
     }
 
     /// Everything that has crossed the links so far.

@@ -5,7 +5,7 @@ use crate::run::StepError;
 use reference_peer::Instant;
 use reference_peer::gateway::{Leg, echo_reply, parameters};
 use reference_peer::hands::EspDraft;
-use reference_peer::ike::v2::Path;
+use reference_peer::ike::v2::{ChildSa, Path};
 use reference_peer::ipsec::keys::EspKeys;
 use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
@@ -15,6 +15,9 @@ use wire::{icmpv4, icmpv6, ipv4, ipv6, natt, udp};
 
 /// Octets of data in a ping, unless a scenario says otherwise.
 pub const PING_DATA: usize = 56;
+
+/// Pings on their way at once, at most.
+const HANDFUL: usize = 32;
 
 /// One ping: where from, where to, and how to know it again.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -183,12 +186,13 @@ impl Testbed {
         self.inside_received.get(since..).unwrap_or_default().iter().any(|(_, packet)| fits(packet))
     }
 
-    /// Sends an IP packet on the outside, past the tester.
+    /// Sends an IP packet on the outside, past the tester; through the NAT, if there is one.
     ///
     /// # Errors
     /// When the links fail.
     pub fn send_outside(&mut self, packet: Vec<u8>) -> Result<(), StepError> {
         let now = self.now();
+        let packet = self.leave(packet);
         self.outside.send_ip(now, packet).map_err(StepError::testbed)?;
         self.flush()
     }
@@ -226,7 +230,16 @@ impl Testbed {
     /// # Errors
     /// Inconclusive without a Child SA.
     pub fn seal(&mut self, draft: &EspDraft) -> Result<Vec<u8>, StepError> {
-        let (_, outbound) = parameters(&self.child()?, &Arc::default());
+        let child = self.child()?;
+        self.seal_on(&child, draft)
+    }
+
+    /// Seals an ESP packet with the keys of a Child SA that need not be the newest.
+    ///
+    /// # Errors
+    /// Our own fault when it cannot be sealed.
+    pub fn seal_on(&mut self, child: &ChildSa, draft: &EspDraft) -> Result<Vec<u8>, StepError> {
+        let (_, outbound) = parameters(child, &Arc::default());
         let keys = EspKeys::new(outbound).map_err(StepError::testbed)?;
         let keys = keys.ok_or_else(|| StepError::testbed("an AH SA seals no ESP"))?;
         self.seal_with(&keys, draft)
@@ -245,12 +258,22 @@ impl Testbed {
     /// # Errors
     /// Inconclusive without a Child SA.
     pub fn send_esp(&mut self, esp: &[u8]) -> Result<(), StepError> {
-        let child = self.child()?;
-        if child.udp_encapsulation {
-            return self.send_udp(child.path, esp);
-        }
-        let packet = ip_packet(child.path.local.ip(), child.path.remote.ip(), Protocol::ESP, esp.to_vec())?;
+        let packet = self.esp_packet(esp)?;
         self.send_outside(packet)
+    }
+
+    /// The IP packet around ESP octets as the newest Child SA sends them: natively or in UDP.
+    ///
+    /// # Errors
+    /// Inconclusive without a Child SA.
+    pub fn esp_packet(&self, esp: &[u8]) -> Result<Vec<u8>, StepError> {
+        let child = self.child()?;
+        let (local, remote) = (child.path.local, child.path.remote);
+        if child.udp_encapsulation {
+            let upper = udp::Datagram::new(local.port(), remote.port(), esp).to_bytes(local.ip(), remote.ip());
+            return ip_packet(local.ip(), remote.ip(), Protocol::UDP, upper);
+        }
+        ip_packet(local.ip(), remote.ip(), Protocol::ESP, esp.to_vec())
     }
 
     /// An ESP packet with this sequence number around a ping through the tunnel.
@@ -279,12 +302,42 @@ impl Testbed {
     /// # Errors
     /// Inconclusive without a Child SA.
     pub fn comes_through(&mut self, ping: &Ping, esp: &[u8], limit: Duration) -> Result<bool, StepError> {
-        let (delivered, inside) = (self.delivered.len(), self.inside_received.len());
+        let before = self.come_out();
         self.send_esp(esp)?;
-        self.await_state(limit, |testbed| {
-            testbed.came_out_inside(inside, |packet| ping.is_request(packet))
-                || testbed.delivered.get(delivered..).unwrap_or_default().iter().any(|(_, p)| ping.is_answered_by(p))
-        })
+        self.await_state(limit, |testbed| testbed.has_come_out(before, ping))
+    }
+
+    /// Sends pings with sequence numbers of their own, a handful at a time. Which were let through? `limit` is how long
+    /// the last of each handful may take.
+    ///
+    /// # Errors
+    /// Inconclusive without a Child SA.
+    pub fn are_let_through(&mut self, sequences: &[u64], limit: Duration) -> Result<Vec<bool>, StepError> {
+        let mut through = Vec::with_capacity(sequences.len());
+        for handful in sequences.chunks(HANDFUL) {
+            let before = self.come_out();
+            let mut pings = Vec::with_capacity(handful.len());
+            for sequence in handful {
+                let (ping, esp) = self.sealed_ping(*sequence)?;
+                self.send_esp(&esp)?;
+                pings.push(ping);
+            }
+            self.await_state(limit, |testbed| pings.iter().all(|ping| testbed.has_come_out(before, ping)))?;
+            through.extend(pings.iter().map(|ping| self.has_come_out(before, ping)));
+        }
+        Ok(through)
+    }
+
+    /// How much has come out of the tunnel so far, at both ends.
+    pub fn come_out(&self) -> (usize, usize) {
+        (self.delivered.len(), self.inside_received.len())
+    }
+
+    /// Has a ping come out of the DUT on the inside, or its answer at the tester's host, since
+    /// [`come_out`](Self::come_out)?
+    pub fn has_come_out(&self, (delivered, inside): (usize, usize), ping: &Ping) -> bool {
+        self.came_out_inside(inside, |packet| ping.is_request(packet))
+            || self.delivered.get(delivered..).unwrap_or_default().iter().any(|(_, p)| ping.is_answered_by(p))
     }
 
     /// Seals an ESP packet with the keys of the SA that the tester receives on: the DUT's outbound SA.

@@ -116,6 +116,15 @@ impl Testbed {
             .ok_or_else(|| StepError::inconclusive("the tester has no IKE keys"))
     }
 
+    /// All Child SAs that have been installed, oldest first, whether they still are or not.
+    pub fn children(&self) -> Vec<ChildSa> {
+        let installed = |(_, event): &(reference_peer::Instant, Event)| match event {
+            Event::ChildInstalled(child) => Some((**child).clone()),
+            _ => None,
+        };
+        self.events.iter().filter_map(installed).collect()
+    }
+
     /// The Child SA that was installed last.
     ///
     /// # Errors

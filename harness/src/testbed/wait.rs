@@ -138,7 +138,15 @@ impl Testbed {
         };
         let Some(packet) = interface.and_then(|interface| interface.handle_frame(now, &frame)) else { return };
         match leg {
-            Leg::Outside => self.tester.handle(now, Leg::Outside, &packet),
+            Leg::Outside => {
+                let packet = match self.nat {
+                    Some(nat) => nat.inward(packet),
+                    None => Some(packet),
+                };
+                if let Some(packet) = packet {
+                    self.tester.handle(now, Leg::Outside, &packet);
+                }
+            }
             Leg::Inside => self.inside_host_received(now, packet),
         }
         self.collect_events(now);
@@ -197,7 +205,10 @@ impl Testbed {
         self.collect_events(now);
         while let Some(transmit) = self.tester.poll_transmit() {
             match transmit.leg {
-                Leg::Outside => self.outside.send_ip(now, transmit.packet).map_err(StepError::testbed)?,
+                Leg::Outside => {
+                    let packet = self.leave(transmit.packet);
+                    self.outside.send_ip(now, packet).map_err(StepError::testbed)?;
+                }
                 Leg::Inside => self.tester_host_received(now, transmit.packet),
             }
             self.collect_events(now);
@@ -209,6 +220,14 @@ impl Testbed {
             self.put(Leg::Inside, &frame)?;
         }
         Ok(())
+    }
+
+    /// A packet as it leaves the NAT in front of the tester, if there is one.
+    pub(super) fn leave(&self, packet: Vec<u8>) -> Vec<u8> {
+        match self.nat {
+            Some(nat) => nat.outward(packet),
+            None => packet,
+        }
     }
 
     /// Puts a frame on a leg and takes note of it.

@@ -339,6 +339,8 @@ deviations! {
     RetriesAtOnce = "retries-at-once" ["REKEY-013"];
 
     // The IPsec data plane, by area of the catalogue: esp-format.
+    /// Sends the octets of the SPI in the wrong order.
+    SwapsSpiOctets = "swaps-spi-octets" ["ESP-FMT-001"];
     /// Sends sequence number 0 on an SA without a replay check.
     SendsZeroSequenceWithoutReplayCheck = "sends-zero-sequence-without-replay-check" ["ESP-FMT-001"];
     /// Compares only the first four octets of the ICV.
@@ -357,7 +359,7 @@ deviations! {
     ReservesIvForNull = "reserves-iv-for-null" ["ESP-FMT-006"];
     /// Truncates the ICV of HMAC-SHA2-256 to 96 bits.
     CutsSha256To96 = "cuts-sha256-to-96" ["ESP-FMT-007"];
-    /// Treats a dummy packet as one of an unknown protocol.
+    /// Stops processing an SA after a dummy packet.
     TakesDummyForError = "takes-dummy-for-error" ["ESP-FMT-008"];
     /// Forwards the TFC padding after the inner packet.
     ForwardsTfcPadding = "forwards-tfc-padding" ["ESP-FMT-009"];
@@ -431,6 +433,8 @@ deviations! {
     SkipsReplayCheckForAh = "skips-replay-check-for-ah" ["AH-REPLAY-001"];
     /// Has a replay window of 64 whatever is configured.
     IgnoresWindowSize = "ignores-window-size" ["CISCO-REPLAY-003"];
+    /// Checks sequence numbers although the check is switched off.
+    ChecksReplayAlthoughOff = "checks-replay-although-off" ["CISCO-REPLAY-005"];
     /// Accepts sequence numbers to the left of the window.
     AcceptsLeftOfWindow = "accepts-left-of-window" ["CISCO-REPLAY-009", "CISCO-REPLAY-022"];
     /// Keeps one replay window for all sequence number spaces.
@@ -455,6 +459,26 @@ deviations! {
     NeverResynchronisesEsn = "never-resynchronises-esn" ["ESP-ESN-008"];
 
     // udp-encap.
+    /// Puts the non-ESP marker before IKE messages on port 500 too.
+    MarkerOnPort500 = "marker-on-port-500" ["NATT-ENC-001"];
+    /// Sends ESP in UDP although there is no NAT.
+    AlwaysEncapsulates = "always-encapsulates" ["CISCO-NATT-005"];
+    /// Leaves the non-ESP marker out before IKE messages on port 4500.
+    OmitsNonEspMarker = "omits-non-esp-marker" ["NATT-ENC-001"];
+    /// Answers IKE requests to the port that they came to instead of the one that they came from.
+    AnswersToOwnPort = "answers-to-own-port" ["NATT-ENC-011"];
+    /// Drops IKE_SA_INIT requests on port 4500.
+    IgnoresInitOnPort4500 = "ignores-init-on-port-4500" ["NATT-ENC-012"];
+    /// Sends where an ESP packet came from before it has verified it, or where a keepalive came from.
+    FollowsUnverifiedEsp = "follows-unverified-esp" ["NATT-ENC-014"];
+    /// Goes on sending to the peer's old port after a NAT has given it another.
+    NeverFollowsPeer = "never-follows-peer" ["NATT-ENC-014"];
+    /// Follows the peer to another port although it is behind a NAT itself.
+    FollowsBehindNat = "follows-behind-nat" ["NATT-ENC-015"];
+    /// Takes no IKE on port 4500 after a datagram that is too short for a non-ESP marker.
+    StopsAtShortDatagram = "stops-at-short-datagram" ["NATT-ENC-019"];
+    /// Sends requests of its own to port 500 whatever the peer's port is.
+    RequestsToPort500 = "requests-to-port-500" ["NATT-ENC-020"];
     /// Allocates the SPI 0.
     AllocatesSpiZero = "allocates-spi-zero" ["NATT-ENC-002"];
     /// Sends encapsulated ESP to port 4500 whatever the peer's port is.
@@ -466,7 +490,7 @@ deviations! {
     /// Takes ESP out of UDP datagrams to port 500.
     TakesEspOnPort500 = "takes-esp-on-port-500" ["NATT-ENC-006"];
     /// Sends ESP without UDP although there is a NAT.
-    IgnoresNat = "ignores-nat" ["NATT-ENC-007"];
+    IgnoresNat = "ignores-nat" ["NATT-ENC-007", "CISCO-NATT-005"];
     /// Drops ESP in the form that it does not send itself.
     TakesOnlyOwnEncapsulation = "takes-only-own-encapsulation" ["NATT-ENC-008"];
     /// Does not repair TCP and UDP checksums after a NAT in transport mode.

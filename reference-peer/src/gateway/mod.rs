@@ -145,6 +145,8 @@ pub struct Gateway {
     transmits: VecDeque<Transmit>,
     events: VecDeque<Event>,
     identification: u16,
+    /// Only of a peer that is faulty on purpose.
+    deaf_on_natt: bool,
 }
 
 impl Gateway {
@@ -162,6 +164,7 @@ impl Gateway {
             transmits: VecDeque::new(),
             events: VecDeque::new(),
             identification: 0,
+            deaf_on_natt: false,
             config,
         }
     }
@@ -350,15 +353,34 @@ impl Gateway {
         match datagram.destination_port {
             IKE_PORT => self.ike_datagram(now, path, &datagram.payload),
             NATT_PORT => {
-                if let Natt::Ike(message) = natt::classify(&datagram.payload) {
-                    self.ike_datagram(now, path, message);
+                if datagram.payload.len() < 4 && self.is_deviant(Deviation::StopsAtShortDatagram) {
+                    self.deaf_on_natt = true;
+                }
+                if self.deaf_on_natt {
+                    return;
+                }
+                match natt::classify(&datagram.payload) {
+                    Natt::Ike(message) => self.ike_datagram(now, path, message),
+                    Natt::Keepalive if self.is_deviant(Deviation::FollowsUnverifiedEsp) => {
+                        if let Some(info) = self.ike_sa_with(source) {
+                            self.peer_moved(now, info.id, path.remote);
+                        }
+                    }
+                    _ => {}
                 }
             }
             _ => self.local(now, packet),
         }
     }
 
-    fn ike_datagram(&mut self, now: Instant, path: Path, message: &[u8]) {
+    fn ike_datagram(&mut self, now: Instant, mut path: Path, message: &[u8]) {
+        let is_init = || Header::parse(message).is_ok_and(|header| header.exchange_type == ExchangeType::IKE_SA_INIT);
+        if path.local.port() == NATT_PORT && self.is_deviant(Deviation::IgnoresInitOnPort4500) && is_init() {
+            return;
+        }
+        if self.is_deviant(Deviation::AnswersToOwnPort) {
+            path.remote.set_port(path.local.port());
+        }
         self.ike.handle(now, &mut self.rng, path, message, &mut self.hands);
     }
 
@@ -366,9 +388,18 @@ impl Gateway {
     fn obey(&mut self, now: Instant) {
         while let Some(action) = self.ike.poll_action() {
             match action {
-                Action::Send { path, datagram } => {
+                Action::Send { mut path, datagram } => {
                     self.keepalives.sent(path, now);
-                    if path.local.port() == NATT_PORT {
+                    let is_request = || Header::parse(&datagram).is_ok_and(|header| !header.flags.response());
+                    if self.is_deviant(Deviation::RequestsToPort500) && is_request() {
+                        path.local.set_port(IKE_PORT);
+                        path.remote.set_port(IKE_PORT);
+                    }
+                    let faulty = match path.local.port() {
+                        NATT_PORT => Deviation::OmitsNonEspMarker,
+                        _ => Deviation::MarkerOnPort500,
+                    };
+                    if (path.local.port() == NATT_PORT) != self.is_deviant(faulty) {
                         self.send_udp(path, &natt::wrap_ike(&datagram));
                     } else {
                         self.send_udp(path, &datagram);

@@ -8,7 +8,7 @@ use crate::deviation::{Deviation, DeviationSet};
 use crate::ike::v2::{ChildSa, IkeSaId, Path, TrafficRange};
 use crate::ipsec::drops::{DropReason, Drops};
 use crate::ipsec::header::Header;
-use crate::ipsec::inbound::{InboundSa, Received};
+use crate::ipsec::inbound::{InboundSa, Incoming, Received};
 use crate::ipsec::outbound::{OutboundSa, ProtectError, Protection};
 use crate::ipsec::sa::{Protocol, SaError, SaParameters, UdpPorts};
 use crate::ipsec::sad::{OutboundId, Sad};
@@ -189,6 +189,9 @@ impl Gateway {
                 {
                     self.watch.heard(pair.child.ike_sa, now);
                 }
+                if self.is_deviant(Deviation::FollowsUnverifiedEsp) {
+                    self.follow_unverified(now, octets);
+                }
                 match (dropped.reason, dropped.spi, header) {
                     (DropReason::UnknownSpi, Some(spi), Some(header)) => {
                         let protocol = dropped.protocol.map_or(50, Protocol::number);
@@ -222,11 +225,22 @@ impl Gateway {
 
     /// A verified and new packet came from another address or port: what goes back follows it, if a NAT is there to
     /// have moved the peer (RFC 7296 section 2.23).
-    fn peer_moved(&mut self, now: Instant, ike_sa: IkeSaId, from: SocketAddr) {
+    pub(super) fn peer_moved(&mut self, now: Instant, ike_sa: IkeSaId, from: SocketAddr) {
         let Some(info) = self.ike.ike_sa(ike_sa) else { return };
-        if info.path.remote != from && info.nat.remote && !info.nat.local {
+        let stays = info.nat.local && !self.is_deviant(Deviation::FollowsBehindNat);
+        if info.path.remote != from && info.nat.remote && !stays && !self.is_deviant(Deviation::NeverFollowsPeer) {
             self.ike.update_path(ike_sa, Path { local: info.path.local, remote: from });
             self.obey(now);
+        }
+    }
+
+    /// Believes in the source of a packet that has been dropped.
+    fn follow_unverified(&mut self, now: Instant, octets: &[u8]) {
+        if let Ok(Some(incoming)) = Incoming::parse(octets, NATT_PORT, &self.data.deviations)
+            && let Some(ike_sa) = self.data.child(incoming.spi).map(|child| child.ike_sa)
+            && let Some(udp) = incoming.udp
+        {
+            self.peer_moved(now, ike_sa, SocketAddr::new(incoming.outer.source, udp.source));
         }
     }
 

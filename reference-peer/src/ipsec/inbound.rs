@@ -83,9 +83,7 @@ impl<'a> Incoming<'a> {
         let Some(body) = len.checked_sub(8).and_then(|len| body.get(..len)) else {
             return Err(DropReason::OuterMalformed);
         };
-        if [c0, c1] != [0, 0] && ports.destination == natt_port && has(Deviation::DropsUdpChecksums) {
-            return Err(DropReason::OuterMalformed);
-        }
+        let is_ike = body.get(24..28) == u32::try_from(body.len()).ok().map(u32::to_be_bytes).as_ref().map(|l| &l[..]);
         match body {
             // The marker of old drafts stands before ESP on the IKE port. IKE begins with as many zeros only in a notify
             // outside any IKE SA (RFC 7296 section 1.5), and goes on with zeros, which no SPI of ESP is.
@@ -95,8 +93,11 @@ impl<'a> Incoming<'a> {
                 Ok(Some((UdpPorts { non_ike_marker: true, ..ports }, body)))
             }
             [0, 0, 0, 0, ..] | [] | [_] | [_, _] | [_, _, _] => Ok(None),
+            _ if ports.destination == natt_port && [c0, c1] != [0, 0] && has(Deviation::DropsUdpChecksums) => {
+                Err(DropReason::OuterMalformed)
+            }
             body if ports.destination == natt_port => Ok(Some((ports, body))),
-            body if ports.destination == 500 && has(Deviation::TakesEspOnPort500) => Ok(Some((ports, body))),
+            body if ports.destination == 500 && !is_ike && has(Deviation::TakesEspOnPort500) => Ok(Some((ports, body))),
             _ => Ok(None),
         }
     }
@@ -369,6 +370,7 @@ impl InboundSa {
         let payload = data.get(..payload_end).unwrap_or_default();
         self.meter.count(payload.len());
         if next_header == DUMMY && self.parameters.deviations.has(Deviation::TakesDummyForError) {
+            self.wedged = true;
             return Err(DropReason::NextHeader);
         }
         Ok(Opened { payload, next_header, sequence, pad_length })

@@ -336,6 +336,9 @@ impl OutboundSa {
         if has(Deviation::SendsZeroSequenceWithoutReplayCheck) && self.parameters.replay_window.is_none() {
             draft.sequence = 0;
         }
+        if has(Deviation::SwapsSpiOctets) {
+            draft.spi = draft.spi.swap_bytes();
+        }
         if has(Deviation::PadsWithZeros) {
             let payload = draft.payload.len() + draft.tfc_padding.len();
             draft.padding = Some(vec![0; self.transform.pad_len(payload)]);

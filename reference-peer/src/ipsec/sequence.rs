@@ -120,6 +120,7 @@ pub struct ReplayCheck {
 impl ReplayCheck {
     /// Windows of `size` numbers each; `None` for no check.
     pub fn new(numbering: Numbering, size: Option<u32>, deviations: Arc<DeviationSet>) -> Self {
+        let size = size.or(deviations.has(Deviation::ChecksReplayAlthoughOff).then_some(ReplayWindow::DEFAULT_SIZE));
         let size = size.map(|size| deviant_size(size, &deviations));
         let mut window = match (numbering, size) {
             (Numbering::Extended, Some(size)) => ReplayWindow::extended(size),

@@ -352,7 +352,7 @@ impl Engine {
             inbound,
             outbound,
             path: sa.path,
-            udp_encapsulation: sa.nat.detected(),
+            udp_encapsulation: sa.nat.detected() || self.has(Deviation::AlwaysEncapsulates),
             local_ts: negotiated.local_ts,
             remote_ts: negotiated.remote_ts,
             original_addresses: negotiated.original_addresses,

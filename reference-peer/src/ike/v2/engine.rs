@@ -537,6 +537,9 @@ impl Engine {
         };
         loop {
             let mut spi = rng.next_u32();
+            if self.has(Deviation::AllocatesSpiZero) {
+                return 0;
+            }
             if self.has(Deviation::SmallChildSpis) {
                 spi &= 0xFF;
             } else if spi <= 0xFF {
