@@ -224,6 +224,7 @@ fn repaired_checksum(deviations: &Arc<DeviationSet>) -> String {
 /// Each deviation, and the run in which it shows.
 #[rustfmt::skip]
 const CASES: &[(Deviation, Case)] = &[
+    (Deviation::SwapsSpiOctets, |d| departs(parameters(GCM, 1), &datagram(&[]), d)),
     (Deviation::SendsZeroSequenceWithoutReplayCheck, |d| {
         departs(SaParameters { replay_window: None, ..parameters(GCM, 1) }, &datagram(&[]), d)
     }),
@@ -349,6 +350,9 @@ const CASES: &[(Deviation, Case)] = &[
     }),
     (Deviation::IgnoresWindowSize, |d| {
         numbers(SaParameters { replay_window: Some(1024), ..parameters(GCM, 1) }, &[5000, 4500], d)
+    }),
+    (Deviation::ChecksReplayAlthoughOff, |d| {
+        numbers(SaParameters { replay_window: None, ..parameters(GCM, 1) }, &[5000, 1, 1], d)
     }),
     (Deviation::AcceptsLeftOfWindow, |d| numbers(parameters(GCM, 1), &[101, 102, 1], d)),
     (Deviation::OneWindowForAllSpaces, |d| numbers(spaces(), &[11 << 28 | 500, 1], d)),
