@@ -263,16 +263,6 @@ deviations! {
     TellsInitBySpi = "tells-init-by-spi" ["IKE2-RTX-011"];
     /// Gives a peer up after one unanswered request.
     GivesUpAtOnce = "gives-up-at-once" ["DPD-013"];
-    /// Never asks whether a silent peer is alive.
-    NeverChecksLiveness = "never-checks-liveness" ["DPD-015", "CISCO-DPD-004"];
-    /// Asks peers also while there is no traffic to send.
-    AsksIdlePeers = "asks-idle-peers" ["CISCO-DPD-004"];
-    /// Does not take ESP packets for a sign of life.
-    OverlooksEspLiveness = "overlooks-esp-liveness" ["DPD-016"];
-    /// Takes replayed ESP packets for a sign of life.
-    HeedsReplaysAsLife = "heeds-replays-as-life" ["DPD-016"];
-    /// Forgets all SAs because of an ICMP error.
-    ObeysIcmpErrors = "obeys-icmp-errors" ["DPD-014"];
     /// Keeps the Child SAs of a peer that it has given up.
     KeepsChildrenOfDeadPeer = "keeps-children-of-dead-peer" ["CISCO-DPD-010"];
     /// Never gives a peer up.
@@ -551,6 +541,18 @@ deviations! {
     CopiesDfWhenSetting = "copies-df-when-setting" ["DF-003", "CISCO-DF-003"];
     /// Copies the outer DF bit into the inner header.
     CopiesOuterDfInside = "copies-outer-df-inside" ["DF-005"];
+
+    // ---- Dead peer detection of the gateway ----
+    /// Never asks whether a silent peer is alive.
+    NeverChecksLiveness = "never-checks-liveness" ["DPD-015", "CISCO-DPD-004"];
+    /// Asks peers also while there is no traffic to send.
+    AsksIdlePeers = "asks-idle-peers" ["CISCO-DPD-004"];
+    /// Does not take ESP packets for a sign of life.
+    OverlooksEspLiveness = "overlooks-esp-liveness" ["DPD-016"];
+    /// Takes replayed ESP packets for a sign of life.
+    HeedsReplaysAsLife = "heeds-replays-as-life" ["DPD-016"];
+    /// Forgets all SAs because of an ICMP error.
+    ObeysIcmpErrors = "obeys-icmp-errors" ["DPD-014"];
 
     // ---- Packets with an unknown SPI ----
     /// Accepts packets that carry the SPI of the opposite direction.

@@ -561,6 +561,16 @@ fn bad_auth_on_half_open(lab: Lab) -> Pair {
     pair
 }
 
+fn informational_before_auth(lab: Lab) -> Pair {
+    let mut pair = lab.edited(A, AUTH, |draft| {
+        draft.header.exchange_type = ExchangeType::INFORMATIONAL;
+        draft.inner = Some(vec![]);
+    });
+    pair.initiate();
+    pair.run(1.0);
+    pair
+}
+
 fn silence(lab: Lab) -> Pair {
     let mut pair = lab.pair();
     pair.initiate();
@@ -647,6 +657,7 @@ const SCENARIOS: &[(&str, Scenario)] = &[
     ("odd answers", odd_answers),
     ("odd messages", odd_messages),
     ("bad IKE_AUTH", bad_auth_on_half_open),
+    ("INFORMATIONAL before IKE_AUTH", informational_before_auth),
     ("silence", silence),
     ("behind a NAT", behind_nat),
     ("children and deletes", children_and_deletes),
