@@ -83,7 +83,12 @@ pub fn run<W: Send + 'static>(
     }
     if !running.is_empty() && shared.healthy() {
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
-        runtime.block_on(drive(Arc::new(running), Arc::clone(&shared), options.jobs));
+        // Those that run alone come last: what they leave behind in the DUT, such as its defence against a flood,
+        // disturbs none of the others.
+        let (alone, together): (Vec<_>, Vec<_>) = running.into_iter().partition(|(plan, _)| plan.has_tag("serial"));
+        for running in [together, alone].into_iter().filter(|running| !running.is_empty()) {
+            runtime.block_on(drive(Arc::new(running), Arc::clone(&shared), options.jobs));
+        }
         // Threads that still wait for the DUT end with the process.
         runtime.shutdown_background();
         if options.interrupt.is_raised() {
