@@ -68,7 +68,13 @@ impl<'a> DeviantHands<'a> {
         if self.has(Deviation::CriticalInResponses) && context.response {
             payload.critical = true;
         }
+        if self.has(Deviation::FillsReserved) {
+            payload.reserved = 0x7F;
+        }
         match &mut payload.body {
+            Body::Notify(notify) if self.has(Deviation::NamesProtocolWithoutSpi) && notify.spi.is_empty() => {
+                notify.protocol = ProtocolId::IKE;
+            }
             Body::SecurityAssociation(sa) => {
                 if self.has(Deviation::CriticalSaPayload) && !context.response {
                     payload.critical = true;

@@ -71,6 +71,10 @@ deviations! {
     RekeyKeepsRoles = "rekey-keeps-roles" ["IKE2-HDR-013"];
     /// Counts the Message ID up when it repeats IKE_SA_INIT with a cookie or another group.
     MessageIdGrowsInInit = "message-id-grows-in-init" ["IKE2-HDR-015"];
+    /// Knows an IKE SA only by the address and port that it was set up from.
+    KnowsIkeSaByAddress = "knows-ike-sa-by-address" ["IKE2-HDR-014"];
+    /// Takes the length of the datagram for the length in the header.
+    IgnoresHeaderLength = "ignores-header-length" ["IKE2-HDR-016"];
 
     // ---- IKEv2: payloads ----
     /// Skips unknown payloads although they are critical.
@@ -92,9 +96,9 @@ deviations! {
     /// Appends an unprotected Vendor ID after the Encrypted payload.
     PayloadAfterEncrypted = "payload-after-encrypted" ["IKE2-PAY-008"];
     /// Refuses messages with an unknown status notify.
-    RejectsUnknownStatusNotify = "rejects-unknown-status-notify" ["IKE2-PAY-011"];
+    RejectsUnknownStatusNotify = "rejects-unknown-status-notify" ["IKE2-PAY-011", "COOKIE-008"];
     /// Accepts no more than the least padding.
-    InsistsOnMinimalPadding = "insists-on-minimal-padding" ["IKE2-PAY-014"];
+    InsistsOnMinimalPadding = "insists-on-minimal-padding" ["IKE2-PAY-014", "IKE2-PAY-022"];
     /// Uses the same IV for every protected message.
     ReusesIv = "reuses-iv" ["IKE2-PAY-015"];
     /// Answers messages with a bad checksum by an INVALID_SYNTAX in the clear.
@@ -103,6 +107,22 @@ deviations! {
     AcceptsAnyNonce = "accepts-any-nonce" ["IKE2-PAY-017"];
     /// Moves its Message ID window before it has checked the integrity of a request.
     AdvancesMessageIdBeforeIntegrity = "advances-message-id-before-integrity" ["IKE2-PAY-021"];
+    /// Fills the RESERVED bits of the generic payload header.
+    FillsReserved = "fills-reserved" ["IKE2-PAY-006"];
+    /// Stops processing messages after one whose payloads are malformed.
+    WedgesOnMalformedPayload = "wedges-on-malformed-payload" ["IKE2-PAY-009", "IKE2-PAY-018"];
+    /// Refuses messages with an empty Vendor ID.
+    RejectsEmptyVendorId = "rejects-empty-vendor-id" ["IKE2-PAY-010"];
+    /// Refuses requests with an unknown error notify.
+    RejectsUnknownErrorNotify = "rejects-unknown-error-notify" ["IKE2-PAY-012"];
+    /// Sends a nonce of eight octets.
+    SendsShortNonce = "sends-short-nonce" ["IKE2-PAY-017"];
+    /// Drops messages of more than 1024 octets.
+    DropsLongMessages = "drops-long-messages" ["IKE2-PAY-019"];
+    /// Refuses notifies that name a protocol but no SPI.
+    RejectsProtocolWithoutSpi = "rejects-protocol-without-spi" ["IKE2-PAY-020"];
+    /// Names IKE as protocol of notifies without a SPI.
+    NamesProtocolWithoutSpi = "names-protocol-without-spi" ["IKE2-PAY-020"];
 
     // ---- IKEv2: SA negotiation ----
     /// Answers with all proposals of the offer.

@@ -9,6 +9,7 @@ use crate::config::*;
 use crate::deviation::Deviation;
 use crate::hands::{Disposition, Draft, Hands, MessageContext};
 use std::time::Duration;
+use wire::Derived;
 use wire::ikev2::{
     Attribute, AttributeValue, AuthMethod, Body, Delete, ExchangeType, Flags, Header, Message, Notify, NotifyType,
     Payload, PayloadType, Proposal, ProtocolId, SecurityAssociation, Transform, TransformType,
@@ -637,6 +638,35 @@ fn odd_create(lab: Lab) -> Pair {
     pair
 }
 
+/// IKE_SA_INIT requests that are long, or whose lengths lie, each with a proper one after it.
+fn lengths(lab: Lab) -> Pair {
+    let edits: [fn(&mut Draft); 3] = [
+        |draft| draft.clear.push(Body::VendorId(vec![0x56; 1000]).into()),
+        |draft| draft.header.length = Derived::Exactly(100),
+        |draft| draft.clear.iter_mut().for_each(|payload| payload.length = Derived::Exactly(3)),
+    ];
+    let mut pair = lab.pair();
+    for edit in edits {
+        for hands in [Box::new(Edit(INIT, false, edit)) as Box<dyn Hands>, Box::new(crate::hands::Honest)] {
+            pair.hands[A] = hands;
+            pair.initiate();
+            pair.run(0.5);
+        }
+    }
+    pair
+}
+
+/// A request on an IKE SA that comes from another port.
+fn other_port(lab: Lab) -> Pair {
+    let mut pair = lab.pair();
+    let id = pair.initiate();
+    pair.run(1.0);
+    pair.nat = Some(std::net::SocketAddr::new(address(A), 40_500));
+    let _ = pair.at(A, |e, now, rng, hands| e.informational(now, rng, id, vec![], hands));
+    pair.run(0.5);
+    pair
+}
+
 const SCENARIOS: &[(&str, Scenario)] = &[
     ("life", life),
     ("at once", at_once),
@@ -662,6 +692,8 @@ const SCENARIOS: &[(&str, Scenario)] = &[
     ("behind a NAT", behind_nat),
     ("children and deletes", children_and_deletes),
     ("odd CREATE_CHILD_SA", odd_create),
+    ("lengths", lengths),
+    ("other port", other_port),
 ];
 
 /// Everything that can be seen of a run.

@@ -15,7 +15,7 @@ use rand_core::Rng;
 use std::collections::{BTreeMap, HashMap, VecDeque};
 use std::net::IpAddr;
 use std::sync::Arc;
-use wire::ikev2::{Body, ExchangeType, Header, Message, Notify, NotifyType, Payload};
+use wire::ikev2::{Body, ExchangeType, Header, Message, Notify, NotifyType, Payload, ProtocolId};
 
 /// All IKEv2 SAs of one gateway.
 ///
@@ -39,6 +39,8 @@ pub struct Engine {
     /// The second that answers to unprotected messages are counted in, and their number.
     answers: (u64, u32),
     pub(super) hold_auth: bool,
+    /// Has it stopped processing messages? Only a deviation does.
+    wedged: bool,
 }
 
 /// What every step needs from outside.
@@ -71,6 +73,7 @@ impl Engine {
             next_id: 1,
             answers: (0, 0),
             hold_auth: false,
+            wedged: false,
         }
     }
 
@@ -153,7 +156,11 @@ impl Engine {
     ) -> Result<(), (Option<IkeSaId>, RejectReason)> {
         let malformed = |error: wire::Error| (None, RejectReason::Malformed(error.to_string()));
         let header = Header::parse(datagram).map_err(malformed)?;
+        if self.wedged || (self.has(Deviation::DropsLongMessages) && datagram.len() > 1024) {
+            return Err((None, RejectReason::Malformed("nothing is processed".to_owned())));
+        }
         let mut patched;
+        let repaired_length;
         let mut octets = datagram;
         if header.major_version() != 2 {
             if !self.has(Deviation::IgnoresMajorVersion) {
@@ -169,7 +176,16 @@ impl Engine {
         if header.minor_version() != 0 && self.has(Deviation::RejectsMinorVersion) {
             return Err((None, RejectReason::MajorVersion(2)));
         }
-        let message = Message::parse(octets).map_err(malformed)?;
+        if self.has(Deviation::IgnoresHeaderLength) {
+            let mut repaired = octets.to_vec();
+            let length = u32::try_from(octets.len()).unwrap_or_default().to_be_bytes();
+            repaired.iter_mut().skip(24).zip(length).for_each(|(octet, right)| *octet = right);
+            repaired_length = repaired;
+            octets = &repaired_length;
+        }
+        let message = Message::parse(octets);
+        self.wedged |= message.is_err() && self.has(Deviation::WedgesOnMalformedPayload);
+        let message = message.map_err(malformed)?;
         if self.has(Deviation::RejectsReservedFields)
             && (header.flags.reserved() != 0 || message.payloads.iter().any(|payload| payload.reserved != 0))
         {
@@ -194,6 +210,10 @@ impl Engine {
             self.refuse_spi(cx, &message, path);
             return Err((None, RejectReason::UnknownSpi));
         };
+        let known = |sa: &IkeSa| !sa.is_established() || sa.path.remote == path.remote;
+        if self.has(Deviation::KnowsIkeSaByAddress) && !self.sas.get(&id).is_some_and(known) {
+            return Err((None, RejectReason::UnknownSpi));
+        }
         let Some(mut sa) = self.sas.remove(&id) else { return Err((None, RejectReason::UnknownSpi)) };
         let result = self.for_sa(cx, &mut sa, path, &message, octets);
         self.put_back(sa);
@@ -354,6 +374,23 @@ impl Engine {
                 _ => false,
             };
             return first(&unknown);
+        }
+        if self.has(Deviation::RejectsUnknownErrorNotify) {
+            let unknown = |payload: &Payload| match &payload.body {
+                Body::Notify(notify) => notify.notify_type.is_error() && notify.notify_type.name().is_none(),
+                _ => false,
+            };
+            return first(&unknown);
+        }
+        if self.has(Deviation::RejectsProtocolWithoutSpi) {
+            let named = |payload: &Payload| match &payload.body {
+                Body::Notify(notify) => notify.spi.is_empty() && notify.protocol != ProtocolId::NONE,
+                _ => false,
+            };
+            return first(&named);
+        }
+        if self.has(Deviation::RejectsEmptyVendorId) {
+            return first(&|payload| matches!(&payload.body, Body::VendorId(id) if id.is_empty()));
         }
         if self.has(Deviation::SkipsCriticalPayloads) {
             return None;

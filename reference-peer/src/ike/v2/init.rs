@@ -110,6 +110,11 @@ impl Engine {
         if let Some(payload_type) = found.critical_unknown() {
             return Err(RejectReason::CriticalPayload(payload_type));
         }
+        if self.has(Deviation::RejectsUnknownStatusNotify)
+            && self.unacceptable_payload(&found, &message.payloads).is_some()
+        {
+            return Err(RejectReason::Payloads("unknown notify"));
+        }
         if found.sa.is_none() {
             return self.init_refused(cx, sa, &found);
         }
@@ -380,7 +385,7 @@ impl Engine {
     // ---- Shared ----
 
     pub(super) fn nonce(&self, rng: &mut dyn Rng) -> Vec<u8> {
-        let mut nonce = vec![0xA5; NONCE];
+        let mut nonce = vec![0xA5; if self.has(Deviation::SendsShortNonce) { 8 } else { NONCE }];
         if !self.has(Deviation::ConstantNonce) {
             rng.fill_bytes(&mut nonce);
         }
