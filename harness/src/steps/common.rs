@@ -2,7 +2,8 @@
 
 use crate::dissect::{Seen, SeenIke};
 use crate::run::{Step, StepError, StepResult, Steps};
-use crate::testbed::{Testbed, Which};
+use crate::testbed::{Hook, Testbed, Which};
+use reference_peer::hands::Draft;
 use wire::ikev2::{ExchangeType, Header, NotifyType, PayloadType};
 
 /// Registers the steps.
@@ -23,6 +24,14 @@ pub(super) fn register(steps: &mut Steps<Testbed>) {
     steps.given("pings come through", pings_come_through);
 
     steps.when("the tester sends an IKE_SA_INIT request", |testbed, _| send_init(testbed));
+    steps.when("the tester sets up an IKE SA", |testbed, _| {
+        testbed.begin_stimulus();
+        testbed.begin_ike_sa()
+    });
+    steps.when("the DUT is told to set up an IKE SA", |testbed, _| {
+        testbed.begin_stimulus();
+        testbed.control(Hook::Initiate).map(drop)
+    });
     steps.when("the tester sends an empty INFORMATIONAL request", |testbed, _| {
         testbed.begin_stimulus();
         testbed.request(ExchangeType::INFORMATIONAL, Vec::new())?;
@@ -40,6 +49,8 @@ pub(super) fn register(steps: &mut Steps<Testbed>) {
         let answer = answer(testbed, step, ExchangeType::IKE_SA_INIT)?;
         has_payloads(answer, &[PayloadType::SECURITY_ASSOCIATION, PayloadType::KEY_EXCHANGE, PayloadType::NONCE])
     });
+    steps.then("an IKE SA and a Child SA come up and answer", |testbed, _| comes_up(testbed));
+    steps.then("the DUT makes no IKE SA of it", makes_no_ike_sa);
     steps.then("the DUT sends nothing", |testbed, _| sends_nothing(testbed));
     steps.then("a proper IKE_SA_INIT request is answered", |testbed, _| answers_init(testbed));
     steps.then("an empty INFORMATIONAL request is answered", |testbed, _| {
@@ -72,6 +83,39 @@ pub(super) fn send_init(testbed: &mut Testbed) -> StepResult {
     testbed.begin_stimulus();
     testbed.edits.hold(Which::request(ExchangeType::IKE_AUTH), None);
     testbed.begin_ike_sa()
+}
+
+/// The same with a request that has been edited before it was sent.
+pub(super) fn send_edited_init(testbed: &mut Testbed, edit: impl FnMut(&mut Draft) + Send + 'static) -> StepResult {
+    testbed.edits.message(Which::request(ExchangeType::IKE_SA_INIT), edit);
+    send_init(testbed)
+}
+
+/// The tester has an IKE SA and a Child SA, and the DUT answers on it.
+fn comes_up(testbed: &mut Testbed) -> StepResult {
+    let limit = testbed.answer_limit() * 3;
+    let up = testbed.await_state(limit, |testbed| testbed.ike_sa().is_ok() && testbed.child().is_ok())?;
+    let expected = || format!("an IKE SA and a Child SA within {limit:?}");
+    if !up {
+        return Err(StepError::failed(expected(), testbed.story(0)));
+    }
+    if testbed.is_alive()? { Ok(()) } else { Err(StepError::failed("an answer on the IKE SA", instead(testbed))) }
+}
+
+/// No IKE_SA_INIT response that goes on comes for the time that counts as silence. An error notify may come.
+fn makes_no_ike_sa(testbed: &mut Testbed, step: &mut Step) -> StepResult {
+    let (since, silence) = (testbed.since(), testbed.silence());
+    let goes_on =
+        |ike: &SeenIke| ike.is_response() && !ike.protected && ike.payload(PayloadType::KEY_EXCHANGE).is_some();
+    let found = testbed.await_ike(since, silence, goes_on)?;
+    step.observed(instead(testbed));
+    match found {
+        None => Ok(()),
+        Some(index) => {
+            testbed.comment(index, "judged: no IKE SA was expected here");
+            Err(StepError::failed("no response with a KE payload", instead(testbed)))
+        }
+    }
 }
 
 /// The DUT's first response of an exchange since the stimulus.

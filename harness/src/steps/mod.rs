@@ -2,13 +2,16 @@
 
 mod auth;
 mod common;
+mod cookies;
 mod delete;
 mod dh;
 mod esp;
+mod ike_header;
 mod informational;
 mod invalid_spi;
 mod liveness;
 mod nat;
+mod payloads;
 mod rekey;
 mod replay;
 mod sa;
@@ -20,18 +23,21 @@ use crate::testbed::Testbed;
 /// All steps.
 pub fn all() -> Steps<Testbed> {
     let mut steps = Steps::new();
+    auth::register(&mut steps);
     common::register(&mut steps);
+    cookies::register(&mut steps);
     delete::register(&mut steps);
+    dh::register(&mut steps);
+    esp::register(&mut steps);
+    ike_header::register(&mut steps);
     informational::register(&mut steps);
     invalid_spi::register(&mut steps);
     liveness::register(&mut steps);
-    window::register(&mut steps);
-    esp::register(&mut steps);
     nat::register(&mut steps);
+    payloads::register(&mut steps);
+    rekey::register(&mut steps);
     replay::register(&mut steps);
     sa::register(&mut steps);
-    auth::register(&mut steps);
-    dh::register(&mut steps);
-    rekey::register(&mut steps);
+    window::register(&mut steps);
     steps
 }
