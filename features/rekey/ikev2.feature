@@ -23,9 +23,7 @@ Feature: Rekeying in IKEv2
     Then an empty INFORMATIONAL request is answered [REKEY-008]
     And pings come through [REKEY-009]
 
-  # Only with the built-in peer: the hook clear_sas of ci/strongswan does nothing after a rekey, and it is not yet known
-  # why.
-  @REKEY-008 @needs:self
+  @REKEY-008 @needs:control.initiate @needs:control.clear_sas
   Scenario: The DUT's own requests on a rekeyed IKE SA count from 0
     Given an IKE SA and a Child SA that the DUT has begun
     When the tester rekeys the IKE SA

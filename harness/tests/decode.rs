@@ -28,6 +28,18 @@ fn every_message_is_decoded_and_every_encrypted_body_decrypted() {
 }
 
 #[test]
+fn own_runs_against_strongswan_are_read_and_opened() {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../captures/strongswan");
+    for name in ["guest-null", "guest-rekey-child", "guest-rekey-ike", "namespace-cbc", "namespace-gcm"] {
+        let file = folder.join(name).join("capture.pcapng");
+        let (status, text, err) = counterpeer(&["decode", file.to_str().unwrap()]);
+        assert_eq!((status, err.as_str()), (Some(0), ""));
+        assert!(!text.contains("not decrypted") && !text.contains("malformed") && !text.contains("no keys"), "{text}");
+        insta::assert_snapshot!(format!("strongswan-{name}"), text);
+    }
+}
+
+#[test]
 fn without_keys_the_outside_is_shown() {
     for name in ["natA", "dpd-v2"] {
         let file = captures().join(format!("{name}.pcap"));

@@ -17,7 +17,11 @@ use std::sync::Arc;
 use std::time::{Instant, SystemTime};
 
 /// Scenarios at once against a DUT that is not built in, unless the profile has fewer tester addresses.
-const WIRE_JOBS: usize = 16;
+const WIRE_JOBS: usize = 8;
+
+/// The same for a guest: what is done to it by hooks is done one at a time, and scenarios that wait for each other's
+/// hooks would run into the DUT's timers.
+const GUEST_JOBS: usize = 4;
 
 /// The seed of runs against the built-in peer, so that they repeat.
 pub(super) const SELF_SEED: u64 = 1;
@@ -41,7 +45,7 @@ pub(super) struct RunArgs {
     /// Seed of all randomness; by default 1 for the built-in peer, and another each time for any other DUT.
     #[arg(long, value_name = "N")]
     seed: Option<u64>,
-    /// Scenarios that run side by side; by default one a processor for the built-in peer, up to 16 for another DUT.
+    /// Scenarios that run side by side; by default one a processor for the built-in peer, 4 for a guest, 8 for another DUT.
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..))]
     jobs: Option<u16>,
     /// Give the built-in peer a deliberate fault, as `counterpeer mutants` names them.
@@ -78,7 +82,11 @@ pub(super) fn run<B: Bench>(bench: &B, args: &RunArgs, out: &mut dyn Write) -> R
         .map_err(|error| Failure::testbed(format!("the report folder {}: {error}", args.out.display())))?;
 
     let seed = args.seed.unwrap_or_else(|| if profile.is_self() { SELF_SEED } else { fresh_seed() });
-    let most = if profile.is_self() { processors() } else { profile.testers().clamp(1, WIRE_JOBS) };
+    let is_guest = profile.start.as_ref().is_some_and(|start| start.guest.is_some());
+    let most = match profile.is_self() {
+        true => processors(),
+        false => profile.testers().clamp(1, if is_guest { GUEST_JOBS } else { WIRE_JOBS }),
+    };
     let jobs = args.jobs.map_or(most, usize::from);
     let interrupt = Interrupt::default();
     signals::watch(interrupt.clone())?;

@@ -5,6 +5,7 @@
 use crate::profile::Window;
 use crate::run::{Step, StepError, StepResult, Steps};
 use crate::testbed::Testbed;
+use reference_peer::gateway::Event;
 use std::collections::BTreeSet;
 use std::time::Duration;
 
@@ -59,7 +60,14 @@ pub(super) fn register(steps: &mut Steps<Testbed>) {
         let begun = testbed.tester.command(now, |ike, rng, hands| ike.rekey_child(now, rng, spi, hands));
         begun.map_err(StepError::inconclusive)?;
         let limit = testbed.answer_limit();
-        testbed.await_up(since, limit)
+        testbed.await_up(since, limit)?;
+        // A responder may go on sending on the old SA until that is deleted (RFC 7296 section 2.8).
+        let deleted = testbed.await_event(
+            since,
+            limit,
+            |event| matches!(event, Event::ChildRemoved { inbound_spi, .. } if *inbound_spi == spi),
+        )?;
+        deleted.map(|_| ()).ok_or_else(|| StepError::inconclusive("the Delete of the old SA was not answered"))
     });
     steps.when("the tester makes another Child SA with the same selectors", |testbed, _| {
         let (id, since) = (testbed.ike_sa()?.id, testbed.events().len());

@@ -21,6 +21,9 @@ const GROWTH: f64 = 1.2;
 /// A port that is not IKE's.
 const OTHER_PORT: u16 = 51_235;
 
+/// Time between a response and the next copy of its request; much less than any peer waits before it repeats one.
+const BETWEEN_COPIES: Duration = Duration::from_millis(100);
+
 /// Registers the steps.
 pub(super) fn register(steps: &mut Steps<Testbed>) {
     steps.given("{int} empty INFORMATIONAL requests were answered", |testbed, step| {
@@ -52,6 +55,8 @@ pub(super) fn register(steps: &mut Steps<Testbed>) {
         for copy in 1..copies {
             let wanted = usize::try_from(copy).unwrap_or_default();
             testbed.await_state(limit, |testbed| responses(testbed, since).len() >= wanted)?;
+            // A DUT may send its response before it has put its state away, and drop a copy that comes in between.
+            testbed.wait(BETWEEN_COPIES)?;
             testbed.send_ike(path, &octets)?;
         }
         Ok(())

@@ -2,6 +2,7 @@
 
 use reference_peer::Instant;
 use reference_peer::gateway::{GatewayConfig, Leg};
+use std::sync::mpsc::Receiver;
 
 /// A frame that has reached the tester.
 #[derive(Debug, Clone)]
@@ -79,6 +80,14 @@ pub enum MediumError {
     Link(String),
 }
 
+/// A hook that was begun.
+pub enum Control {
+    /// It is done; the text is what it printed.
+    Done(Result<String, MediumError>),
+    /// It runs on a thread of its own, which sends the same here.
+    Running(Receiver<Result<String, MediumError>>),
+}
+
 /// The world around one scenario's tester.
 pub trait Medium: Send {
     /// The time now.
@@ -96,11 +105,9 @@ pub trait Medium: Send {
     /// [`MediumError::Link`] or [`MediumError::DutDied`].
     fn receive(&mut self, until: Instant) -> Result<Option<Arrival>, MediumError>;
 
-    /// Does something to the DUT; the text is what the hook printed.
-    ///
-    /// # Errors
-    /// [`MediumError::NoHook`] if there is no such hook, [`MediumError::HookFailed`] if it did not work.
-    fn control(&mut self, hook: Hook) -> Result<String, MediumError>;
+    /// Begins to do something to the DUT. It fails with [`MediumError::NoHook`] if there is no such hook, and with
+    /// [`MediumError::HookFailed`] if it did not work.
+    fn control(&mut self, hook: Hook) -> Control;
 
     /// Changes what the DUT is told. All its SAs are gone after that.
     ///

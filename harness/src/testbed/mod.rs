@@ -22,7 +22,7 @@ mod wire;
 
 pub use edits::{Caught, Edits, Which};
 pub use lab::CounterpeerBench;
-pub use medium::{Arrival, Hook, Medium, MediumError};
+pub use medium::{Arrival, Control, Hook, Medium, MediumError};
 pub use nat::PortNat;
 pub use plan::Plan;
 pub use traffic::{PING_DATA, Ping, Pings, ip_packet, tunnel_draft};
@@ -36,7 +36,11 @@ use reference_peer::Instant;
 use reference_peer::gateway::{Event, Gateway};
 use reference_peer::netif::Interface;
 use std::sync::Arc;
+use std::sync::mpsc::TryRecvError;
 use std::time::Duration;
+
+/// How often a running hook is looked at.
+const HOOK_LOOK: Duration = Duration::from_millis(5);
 
 /// One scenario's world.
 pub struct Testbed {
@@ -178,9 +182,20 @@ impl Testbed {
     /// Not applicable without the hook, inconclusive when it fails.
     pub fn control(&mut self, hook: Hook) -> Result<String, StepError> {
         self.note(format!("control: {}", hook.name()));
-        let result = self.medium.control(hook);
-        // What the DUT sent meanwhile is waiting.
-        result.map_err(StepError::from)
+        let result = match self.medium.control(hook) {
+            Control::Done(result) => return Ok(result?),
+            Control::Running(result) => result,
+        };
+        loop {
+            // The tester lives on while the hook runs: it answers ARP, and whatever the DUT asks.
+            let until = self.now() + HOOK_LOOK;
+            self.pump(until)?;
+            match result.try_recv() {
+                Ok(result) => return Ok(result?),
+                Err(TryRecvError::Empty) => {}
+                Err(TryRecvError::Disconnected) => return Err(StepError::testbed("the thread of a hook has ended")),
+            }
+        }
     }
 }
 

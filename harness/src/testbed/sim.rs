@@ -1,6 +1,6 @@
 //! The virtual network as medium: a built-in peer as DUT, both links, and a clock that jumps.
 
-use super::medium::{Arrival, Hook, Medium, MediumError};
+use super::medium::{Arrival, Control, Hook, Medium, MediumError};
 use super::node::GatewayNode;
 use super::plan::Plan;
 use reference_peer::Instant;
@@ -130,7 +130,19 @@ impl Medium for Sim {
         }
     }
 
-    fn control(&mut self, hook: Hook) -> Result<String, MediumError> {
+    fn control(&mut self, hook: Hook) -> Control {
+        Control::Done(self.obey(hook))
+    }
+
+    fn reconfigure(&mut self, change: &mut dyn FnMut(&mut GatewayConfig)) -> Result<(), MediumError> {
+        change(&mut self.config);
+        self.dut = Self::dut(&self.plan, &self.config, self.seed);
+        Ok(())
+    }
+}
+
+impl Sim {
+    fn obey(&mut self, hook: Hook) -> Result<String, MediumError> {
         let now = self.now;
         let failed = |reason: String| MediumError::HookFailed { hook: hook.name(), reason };
         let none = || MediumError::HookFailed { hook: hook.name(), reason: "the DUT has no such SA".to_owned() };
@@ -177,11 +189,5 @@ impl Medium for Sim {
         }
         self.dut.flush(now);
         Ok(String::new())
-    }
-
-    fn reconfigure(&mut self, change: &mut dyn FnMut(&mut GatewayConfig)) -> Result<(), MediumError> {
-        change(&mut self.config);
-        self.dut = Self::dut(&self.plan, &self.config, self.seed);
-        Ok(())
     }
 }

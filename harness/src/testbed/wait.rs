@@ -6,7 +6,19 @@ use crate::run::StepError;
 use reference_peer::Instant;
 use reference_peer::gateway::{Event, Leg};
 use reference_peer::ike::v2;
+use reference_peer::netif::Interface;
+use std::net::IpAddr;
 use std::time::Duration;
+use wire::arp;
+use wire::ethernet::{self, EtherType};
+
+/// Is this an ARP request for an address that the interface does not have?
+fn asks_for_another(frame: &[u8], interface: &Interface) -> bool {
+    let Ok(frame) = ethernet::Frame::parse(frame) else { return false };
+    frame.ether_type == EtherType::ARP
+        && arp::Packet::parse_prefix(&frame.payload)
+            .is_ok_and(|(arp, _)| !interface.has_address(IpAddr::V4(arp.target_ip)))
+}
 
 impl Testbed {
     /// Lets time pass until something that has been seen fits, at most for `limit` from now; what has been seen since
@@ -131,6 +143,14 @@ impl Testbed {
         let Arrival { leg, at, frame } = arrival;
         // The peer's clock never goes back, though real frames carry the time at which the link took them.
         let now = self.now();
+        let interface = match leg {
+            Leg::Outside => Some(&mut self.outside),
+            Leg::Inside => self.inside.as_mut(),
+        };
+        // On a shared link everybody hears whom the DUT looks for.
+        if interface.as_ref().is_some_and(|interface| asks_for_another(&frame, interface)) {
+            return;
+        }
         self.record(leg, true, at, &frame);
         let interface = match leg {
             Leg::Outside => Some(&mut self.outside),
@@ -244,5 +264,3 @@ impl Testbed {
         self.seen.push(Seen { index, at, leg, from_dut, frame: frame.to_vec(), ip, content, comments: Vec::new() });
     }
 }
-
-use reference_peer::netif::Interface;

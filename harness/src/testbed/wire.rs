@@ -1,7 +1,7 @@
 //! Real links as medium: many testers side by side, each with addresses of its own, and one DUT.
 
 use super::hub::{Hub, Seat, tester_mac};
-use super::medium::{Arrival, Hook, Medium, MediumError};
+use super::medium::{Arrival, Control, Hook, Medium, MediumError};
 use super::{Plan, Testbed};
 use crate::dut::Dut;
 use crate::evidence::{Clock, Evidence};
@@ -10,6 +10,7 @@ use packet_io::Clock as Stopwatch;
 use reference_peer::Instant;
 use reference_peer::gateway::Leg;
 use std::collections::VecDeque;
+use std::sync::mpsc::channel;
 use std::sync::{Arc, Condvar, Mutex, PoisonError};
 use std::time::Duration;
 
@@ -162,7 +163,11 @@ impl Medium for Wire {
         }
     }
 
-    fn control(&mut self, hook: Hook) -> Result<String, MediumError> {
-        self.shared.dut.control(hook, &self.plan)
+    fn control(&mut self, hook: Hook) -> Control {
+        let (sender, result) = channel();
+        let (shared, plan) = (Arc::clone(&self.shared), self.plan.clone());
+        // Whoever waits for the result may have given up meanwhile.
+        std::thread::spawn(move || drop(sender.send(shared.dut.control(hook, &plan))));
+        Control::Running(result)
     }
 }
