@@ -3,13 +3,16 @@
 use super::hub::{Hub, Seat, tester_mac};
 use super::medium::{Arrival, Control, Hook, Medium, MediumError};
 use super::{Plan, Testbed};
+use crate::dissect::{Content, Seen};
 use crate::dut::Dut;
 use crate::evidence::{Clock, Evidence};
 use crate::run::{Lab, ScenarioInfo, Setup, StepError};
+use crate::verdict::Place;
 use packet_io::Clock as Stopwatch;
 use reference_peer::Instant;
 use reference_peer::gateway::Leg;
 use std::collections::VecDeque;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::channel;
 use std::sync::{Arc, Condvar, Mutex, PoisonError};
 use std::time::Duration;
@@ -24,6 +27,8 @@ const MOST_TESTERS: u32 = 250;
 pub(super) struct WireLab {
     setup: Setup,
     shared: Arc<Shared>,
+    /// Has the DUT been asked whether it answers?
+    answered: AtomicBool,
 }
 
 struct Shared {
@@ -47,7 +52,43 @@ impl WireLab {
             return Err(format!("profile {}: outside.testers has no address for a tester", setup.profile.name));
         }
         let shared = Shared { hub, dut, clock, numbers: Mutex::new(numbers), returned: Condvar::new() };
-        Ok(Self { setup: setup.clone(), shared: Arc::new(shared) })
+        Ok(Self { setup: setup.clone(), shared: Arc::new(shared), answered: AtomicBool::new(false) })
+    }
+}
+
+impl WireLab {
+    /// Before the first scenario: does the DUT answer at all?
+    fn probe(&self) -> Result<(), String> {
+        let scenario = ScenarioInfo {
+            index: 0,
+            name: "probe".to_owned(),
+            feature: "probe".to_owned(),
+            place: Place { file: "probe".to_owned(), line: 1 },
+            tags: Vec::new(),
+            seed: self.setup.seed,
+        };
+        let mut testbed = self.begin(&scenario).map_err(|error| error.to_string())?;
+        if testbed.answers_ike_sa_init().map_err(|error| error.to_string())? {
+            return Ok(());
+        }
+        let (dut, name) = (testbed.plan().dut, &self.setup.profile.name);
+        let limit = testbed.answer_limit();
+        let is_its = |seen: &Seen| {
+            matches!(seen.content, Content::Arp) || seen.ip.as_ref().is_some_and(|packet| packet.source() == dut)
+        };
+        Err(if testbed.seen().iter().any(|seen| seen.from_dut && is_its(seen)) {
+            format!(
+                "profile {name}: {dut} is there, but answers no IKE_SA_INIT request within {limit:?}: check that its IKE \
+                 daemon runs and takes {} from {}",
+                self.setup.profile.ike.proposals.first().map(ToString::to_string).unwrap_or_default(),
+                testbed.plan().tester
+            )
+        } else {
+            format!(
+                "profile {name}: nothing comes from {dut} within {limit:?}, not even ARP: check outside.interface and \
+                 outside.dut, and that the DUT is up"
+            )
+        })
     }
 }
 
@@ -77,10 +118,10 @@ impl Lab for WireLab {
     }
 
     fn check(&self) -> Result<(), String> {
-        match self.shared.dut.died() {
-            Some(how) => Err(format!("the DUT has died: {how}")),
-            None => Ok(()),
+        if let Some(how) = self.shared.dut.died() {
+            return Err(format!("the DUT has died: {how}"));
         }
+        if self.answered.swap(true, Ordering::Relaxed) { Ok(()) } else { self.probe() }
     }
 
     fn close(&self) {
