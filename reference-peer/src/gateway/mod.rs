@@ -8,6 +8,7 @@ mod config;
 mod dead_peer_detection;
 mod invalid_spi_recovery;
 mod local;
+mod manual;
 mod nat_transparency;
 mod traffic;
 
