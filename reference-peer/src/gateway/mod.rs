@@ -14,6 +14,7 @@ mod traffic;
 
 pub use config::{DeadPeerDetection, DpdMode, GatewayConfig, InvalidSpi};
 pub use local::echo_reply;
+pub use manual::ManualPair;
 pub use traffic::{DataPlane, parameters};
 
 use crate::Instant;
