@@ -204,9 +204,9 @@ fn evidence_esp_keys(keys: &EspKeys) -> evidence::EspKeys {
 /// What the tester is told: a connection to the DUT with one child between the two protected networks.
 fn tester_config(profile: &Profile, plan: &Plan) -> GatewayConfig {
     let mut connection =
-        Connection::new(CONNECTION, plan.tester, Remote::Address(plan.dut), Secret::new(profile.ike.psk.expose()));
+        Connection::new(CONNECTION, plan.tester, Remote::Address(plan.dut), Secret::new(profile.ike().psk.expose()));
     connection.local_id = plan.tester_id.clone();
-    connection.ike_proposals = profile.ike.proposals.first().cloned().into_iter().collect();
+    connection.ike_proposals = profile.ike().proposals.first().cloned().into_iter().collect();
     connection.children = vec![Child::new(
         CHILD,
         vec![Selector::net(plan.tester_net)],
@@ -226,9 +226,9 @@ fn tester_config(profile: &Profile, plan: &Plan) -> GatewayConfig {
 /// What the built-in DUT is told: all that its profile claims.
 fn dut_config(profile: &Profile, plan: &Plan, deviations: &DeviationSet) -> GatewayConfig {
     let mut connection =
-        Connection::new(CONNECTION, plan.dut, Remote::Address(plan.tester), Secret::new(profile.ike.psk.expose()));
+        Connection::new(CONNECTION, plan.dut, Remote::Address(plan.tester), Secret::new(profile.ike().psk.expose()));
     connection.local_id = plan.dut_id.clone();
-    connection.ike_proposals = profile.ike.proposals.to_vec();
+    connection.ike_proposals = profile.ike().proposals.to_vec();
     connection.retransmission = RETRANSMISSION;
     let mut child = Child::new(
         CHILD,

@@ -80,7 +80,7 @@ impl WireLab {
             format!(
                 "profile {name}: {dut} is there, but answers no IKE_SA_INIT request within {limit:?}: check that its IKE \
                  daemon runs and takes {} from {}",
-                self.setup.profile.ike.proposals.first().map(ToString::to_string).unwrap_or_default(),
+                self.setup.profile.ike().proposals.first().map(ToString::to_string).unwrap_or_default(),
                 testbed.plan().tester
             )
         } else {
