@@ -10,11 +10,13 @@ mod dead_peer_detection;
 mod df_bit;
 mod invalid_spi_recovery;
 mod local;
+mod manual;
 mod nat_transparency;
 mod traffic;
 
 pub use config::{DataConfig, DeadPeerDetection, DpdMode, GatewayConfig, InvalidSpi, PathMtu, TunnelInterface};
 pub use local::echo_reply;
+pub use manual::ManualPair;
 pub use traffic::{DataPlane, parameters};
 
 use crate::Instant;

@@ -40,6 +40,8 @@ pub struct DataPlane {
 struct Pair {
     outbound: OutboundId,
     child: ChildSa,
+    /// Inbound SPI of the pair that protects once more what this one has protected: the two are a bundle.
+    over: Option<u32>,
 }
 
 impl DataPlane {
@@ -88,7 +90,7 @@ impl DataPlane {
             self.sad.insert_inbound(InboundSa::new(send, now)?)?;
         }
         let outbound = self.sad.insert_outbound(outbound);
-        self.pairs.insert(child.inbound_spi, Pair { outbound, child: child.clone() });
+        self.pairs.insert(child.inbound_spi, Pair { outbound, child: child.clone(), over: None });
         Ok(())
     }
 
@@ -100,6 +102,18 @@ impl DataPlane {
         sa.check_padding = self.config.check_padding;
         sa.replay_window = anti_replay::effective(&self.config, child.replay_window).size();
         sa.numbering = anti_replay::numbering(&self.config, child.esn);
+    }
+
+    /// Makes a bundle: what the pair of `inner` has protected is protected by the pair of `outer` once more.
+    pub(super) fn bundle(&mut self, inner: u32, outer: u32) {
+        if let Some(pair) = self.pairs.get_mut(&inner) {
+            pair.over = Some(outer);
+        }
+    }
+
+    /// The inbound SPI of the pair that goes over that of an inbound SPI.
+    pub(super) fn over(&self, inbound_spi: u32) -> Option<u32> {
+        self.pairs.get(&inbound_spi)?.over
     }
 
     pub(super) fn remove(&mut self, inbound_spi: u32) {
@@ -119,7 +133,7 @@ impl DataPlane {
 
     /// The peer of an IKE SA is to be reached elsewhere.
     pub(super) fn update_path(&mut self, ike_sa: IkeSaId, path: Path) {
-        for (inbound_spi, pair) in self.pairs.iter_mut().filter(|(_, pair)| pair.child.ike_sa == ike_sa) {
+        for (inbound_spi, pair) in self.pairs.iter_mut().filter(|(_, pair)| pair.child.ike_sa == Some(ike_sa)) {
             pair.child.path = path;
             let udp = pair.child.udp_encapsulation;
             if let Some(mut sa) = self.sad.remove_outbound(pair.outbound) {
@@ -136,8 +150,8 @@ impl DataPlane {
     }
 
     pub(super) fn move_children(&mut self, from: IkeSaId, to: IkeSaId) {
-        for pair in self.pairs.values_mut().filter(|pair| pair.child.ike_sa == from) {
-            pair.child.ike_sa = to;
+        for pair in self.pairs.values_mut().filter(|pair| pair.child.ike_sa == Some(from)) {
+            pair.child.ike_sa = Some(to);
         }
     }
 
@@ -190,19 +204,24 @@ fn selector(range: &TrafficRange) -> Option<TrafficSelector> {
 impl Gateway {
     /// Looks for ESP and AH in a packet from the outside. False if it is neither.
     pub(super) fn protected(&mut self, now: Instant, octets: &[u8]) -> bool {
+        self.unprotect(now, octets, None)
+    }
+
+    /// The same for a packet that came out of the pair of `under`, if it did.
+    fn unprotect(&mut self, now: Instant, octets: &[u8], under: Option<u32>) -> bool {
         match self.data.sad.receive(now, octets, NATT_PORT) {
             Ok(None) => false,
             Ok(Some(received)) => {
-                self.received(now, received);
+                self.received(now, received, under);
                 true
             }
             Err(dropped) => {
                 let header = Header::parse(octets).ok();
                 let source = header.map(|header| header.source);
                 if self.is_deviant(Deviation::HeedsReplaysAsLife)
-                    && let Some(pair) = dropped.spi.and_then(|spi| self.data.pairs.get(&spi))
+                    && let Some(ike_sa) = dropped.spi.and_then(|spi| self.data.pairs.get(&spi)?.child.ike_sa)
                 {
-                    self.watch.heard(pair.child.ike_sa, now);
+                    self.watch.heard(ike_sa, now);
                 }
                 if self.is_deviant(Deviation::FollowsUnverifiedEsp) {
                     self.follow_unverified(now, octets);
@@ -219,19 +238,29 @@ impl Gateway {
         }
     }
 
-    fn received(&mut self, now: Instant, received: Received) {
+    fn received(&mut self, now: Instant, received: Received, under: Option<u32>) {
         let Received { spi, sequence, packet, outer, udp, .. } = received;
         self.events.push_back(Event::Decapsulated { spi, sequence });
         if let Some(pair) = self.data.pairs.get(&spi) {
             let (ike_sa, mode) = (pair.child.ike_sa, pair.child.mode);
-            if !self.is_deviant(Deviation::OverlooksEspLiveness) {
-                self.watch.heard(ike_sa, now);
+            if let Some(ike_sa) = ike_sa {
+                if !self.is_deviant(Deviation::OverlooksEspLiveness) {
+                    self.watch.heard(ike_sa, now);
+                }
+                self.ike.heard_child(now, spi);
+                if let Some(udp) = udp {
+                    self.peer_moved(now, ike_sa, SocketAddr::new(outer.source, udp.source));
+                }
             }
-            self.ike.heard_child(now, spi);
-            if let Some(udp) = udp {
-                self.peer_moved(now, ike_sa, SocketAddr::new(outer.source, udp.source));
+            // Of a bundle, all is wanted (RFC 4301 section 5.2).
+            if self.data.over(spi) != under && !self.is_deviant(Deviation::AcceptsHalfBundle) {
+                return self.dropped(Some(spi), Some(outer.source), DropReason::PolicyUnprotected);
             }
             if mode == Mode::Transport {
+                // What comes out may be protected once more; an SA deeper at each step, so that it ends.
+                if under.is_none() && self.unprotect(now, &packet, Some(spi)) {
+                    return;
+                }
                 return self.deliver_to_self(now, &packet);
             }
         }
@@ -252,7 +281,7 @@ impl Gateway {
     /// Believes in the source of a packet that has been dropped.
     fn follow_unverified(&mut self, now: Instant, octets: &[u8]) {
         if let Ok(Some(incoming)) = Incoming::parse(octets, NATT_PORT, &self.data.deviations)
-            && let Some(ike_sa) = self.data.child(incoming.spi).map(|child| child.ike_sa)
+            && let Some(ike_sa) = self.data.child(incoming.spi).and_then(|child| child.ike_sa)
             && let Some(udp) = incoming.udp
         {
             self.peer_moved(now, ike_sa, SocketAddr::new(incoming.outer.source, udp.source));
@@ -307,16 +336,38 @@ impl Gateway {
         let Some(sa) = self.data.sad.outbound_mut(id) else { return };
         match sa.protect(now, octets, Protection::default(), &mut self.rng, &mut self.hands) {
             Ok(Some(packet)) => {
+                let mut over = None;
                 if let Some(pair) = self.data.pair_of(id) {
                     let (ike_sa, path) = (pair.child.ike_sa, pair.child.path);
-                    self.watch.sent(ike_sa, now);
+                    over = pair.over;
+                    if let Some(ike_sa) = ike_sa {
+                        self.watch.sent(ike_sa, now);
+                    }
                     self.keepalives.sent(path, now);
                 }
-                self.transmit(Leg::Outside, packet);
+                let packet = match over.and_then(|over| self.data.pairs.get(&over)).map(|pair| pair.outbound) {
+                    Some(id) => self.protect_again(now, id, &packet),
+                    None => Some(packet),
+                };
+                if let Some(packet) = packet {
+                    self.transmit(Leg::Outside, packet);
+                }
             }
             Ok(None) => {}
             Err(ProtectError::Inner(_)) => self.dropped(None, Some(header.source), DropReason::InnerMalformed),
             Err(_) => self.dropped(Some(id.spi), Some(header.source), DropReason::Expired),
+        }
+    }
+
+    /// The outer half of a bundle.
+    fn protect_again(&mut self, now: Instant, id: OutboundId, packet: &[u8]) -> Option<Vec<u8>> {
+        let sa = self.data.sad.outbound_mut(id)?;
+        match sa.protect(now, packet, Protection::default(), &mut self.rng, &mut self.hands) {
+            Ok(packet) => packet,
+            Err(_) => {
+                self.dropped(Some(id.spi), None, DropReason::Expired);
+                None
+            }
         }
     }
 

@@ -65,8 +65,8 @@ pub enum Action {
 /// A pair of Child SAs as it has been negotiated (RFC 7296 section 2.17).
 #[derive(Clone, PartialEq, Eq)]
 pub struct ChildSa {
-    /// The IKE SA that it belongs to.
-    pub ike_sa: IkeSaId,
+    /// The IKE SA that it belongs to; `None` for SAs with manual keys.
+    pub ike_sa: Option<IkeSaId>,
     /// Name of the connection.
     pub connection: String,
     /// Name of the child in that connection.
