@@ -5,6 +5,7 @@
 use crate::profile::Window;
 use crate::run::{Step, StepError, StepResult, Steps};
 use crate::testbed::Testbed;
+use reference_peer::config;
 use reference_peer::gateway::Event;
 use std::collections::BTreeSet;
 use std::time::Duration;
@@ -18,13 +19,15 @@ const ICV_END: usize = 1;
 /// Registers the steps.
 pub(super) fn register(steps: &mut Steps<Testbed>) {
     steps.given("the DUT's replay window is {int}", |testbed, step| {
-        let size = step.arg(0)?;
+        let size: u32 = step.arg(0)?;
         if configured(testbed) == Some(u64::from(size)) {
             return Ok(());
         }
         let limits = testbed.reconfigure_dut(|config| {
             let connections = config.ike.connections.iter_mut();
-            connections.flat_map(|connection| &mut connection.children).for_each(|child| child.replay_window = size);
+            connections
+                .flat_map(|connection| &mut connection.children)
+                .for_each(|child| child.replay_window = Some(config::Window::Packets(size)));
         });
         limits.map_err(|_| StepError::not_applicable(format!("the replay window of this DUT is not {size}")))
     });
@@ -34,7 +37,9 @@ pub(super) fn register(steps: &mut Steps<Testbed>) {
         }
         testbed.reconfigure_dut(|config| {
             let connections = config.ike.connections.iter_mut();
-            connections.flat_map(|connection| &mut connection.children).for_each(|child| child.replay_window = 0);
+            connections
+                .flat_map(|connection| &mut connection.children)
+                .for_each(|child| child.replay_window = Some(config::Window::Off));
         })
     });
 

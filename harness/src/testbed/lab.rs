@@ -12,7 +12,9 @@ use crate::run::{Bench, DeviationInfo, Lab, ScenarioInfo, Setup, StepError, Step
 use rand_chacha::ChaCha20Rng;
 use rand_core::SeedableRng;
 use reference_peer::Instant;
-use reference_peer::config::{Child, Connection, CookiePolicy, IkeConfig, Remote, Retransmission, Secret, Selector};
+use reference_peer::config::{
+    self, Child, Connection, CookiePolicy, IkeConfig, Remote, Retransmission, Secret, Selector,
+};
 use reference_peer::deviation::{Deviation, DeviationSet};
 use reference_peer::gateway::{DeadPeerDetection, DpdMode, Gateway, GatewayConfig, Leg};
 use reference_peer::ike::v2::IkeKeys;
@@ -237,9 +239,9 @@ fn dut_config(profile: &Profile, plan: &Plan, deviations: &DeviationSet) -> Gate
         profile.ipsec.proposals.to_vec(),
     );
     child.replay_window = match profile.ipsec.replay_window {
-        Some(Window::Packets(packets)) => packets,
-        Some(Window::Off) => 0,
-        None => 64,
+        Some(Window::Packets(packets)) => Some(config::Window::Packets(packets)),
+        Some(Window::Off) => Some(config::Window::Off),
+        None => None,
     };
     let mut transport = child.clone();
     transport.name = "host".to_owned();

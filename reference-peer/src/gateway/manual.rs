@@ -2,7 +2,7 @@
 
 use super::{Event, Gateway};
 use crate::Instant;
-use crate::config::{Algorithm, EspProposal, Mode};
+use crate::config::{Algorithm, EspProposal, Mode, Window};
 use crate::ike::v2::{ChildSa, DirectionKeys, DownReason, Path, TrafficRange};
 use crate::ipsec::sa::SaError;
 use crypto::{Encryption, Integrity};
@@ -28,8 +28,8 @@ pub struct ManualPair {
     pub local_ts: Vec<TrafficRange>,
     /// Traffic at the peer's end.
     pub remote_ts: Vec<TrafficRange>,
-    /// Size of our anti-replay window in packets, 0 for none.
-    pub replay_window: u32,
+    /// Our anti-replay window; `None` for the one that holds for all SAs.
+    pub replay_window: Option<Window>,
 }
 
 impl ManualPair {
@@ -183,7 +183,7 @@ mod tests {
             udp_encapsulation: false,
             local_ts: vec![local_ts],
             remote_ts: vec![remote_ts],
-            replay_window: 64,
+            replay_window: None,
         };
         let nets = (range([10, 1, 0, 0], [10, 1, 255, 255]), range([10, 2, 0, 0], [10, 2, 255, 255]));
         let esp = pair("des-sha1", Mode::Tunnel, nets.0, nets.1);

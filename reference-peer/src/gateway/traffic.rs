@@ -1,7 +1,7 @@
 //! The way of protected packets: from the outside through an SA to the inside, and back (RFC 4301 sections 5.1 and 5.2).
 
 use super::nat_transparency::NATT_PORT;
-use super::{Event, Gateway, Leg};
+use super::{DataConfig, Event, Gateway, Leg, anti_replay, df_bit};
 use crate::Instant;
 use crate::config::Mode;
 use crate::deviation::{Deviation, DeviationSet};
@@ -32,6 +32,7 @@ pub struct DataPlane {
     pairs: BTreeMap<u32, Pair>,
     waiting: VecDeque<Vec<u8>>,
     drops: Drops,
+    config: DataConfig,
     deviations: Arc<DeviationSet>,
 }
 
@@ -44,12 +45,13 @@ struct Pair {
 }
 
 impl DataPlane {
-    pub(super) fn new(deviations: Arc<DeviationSet>) -> Self {
+    pub(super) fn new(config: DataConfig, deviations: Arc<DeviationSet>) -> Self {
         Self {
             sad: Sad::new(Arc::clone(&deviations)),
             pairs: BTreeMap::new(),
             waiting: VecDeque::new(),
             drops: Drops::default(),
+            config,
             deviations,
         }
     }
@@ -75,7 +77,10 @@ impl DataPlane {
 
     /// Uses a new pair. It is received on at once; what is sent takes the newest pair that fits.
     pub(super) fn install(&mut self, child: &ChildSa, now: Instant) -> Result<(), SaError> {
-        let (inbound, outbound) = parameters(child, &self.deviations);
+        let (mut inbound, mut outbound) = parameters(child, &self.deviations);
+        for sa in [&mut inbound, &mut outbound] {
+            self.configure(sa, child);
+        }
         let inbound = InboundSa::new(inbound, now)?;
         let outbound = OutboundSa::new(outbound, now)?;
         self.sad.insert_inbound(inbound)?;
@@ -87,6 +92,16 @@ impl DataPlane {
         let outbound = self.sad.insert_outbound(outbound);
         self.pairs.insert(child.inbound_spi, Pair { outbound, child: child.clone(), over: None });
         Ok(())
+    }
+
+    /// What the data plane is told, put into the parameters of an SA.
+    fn configure(&self, sa: &mut SaParameters, child: &ChildSa) {
+        sa.df = df_bit::effective(&self.config);
+        sa.ecn = self.config.ecn;
+        sa.dscp = self.config.dscp;
+        sa.check_padding = self.config.check_padding;
+        sa.replay_window = anti_replay::effective(&self.config, child.replay_window).size();
+        sa.numbering = anti_replay::numbering(&self.config, child.esn);
     }
 
     /// Makes a bundle: what the pair of `inner` has protected is protected by the pair of `outer` once more.
@@ -150,7 +165,7 @@ impl DataPlane {
     }
 }
 
-/// The two SAs of a child: what we receive on, what we send on.
+/// The two SAs of a child: what we receive on, what we send on. The settings of a gateway are not in them.
 pub fn parameters(child: &ChildSa, deviations: &Arc<DeviationSet>) -> (SaParameters, SaParameters) {
     let (local, remote) = (child.path.local, child.path.remote);
     let selectors = Selectors {
@@ -167,7 +182,7 @@ pub fn parameters(child: &ChildSa, deviations: &Arc<DeviationSet>) -> (SaParamet
         sa.mode = child.mode;
         sa.udp = child.udp_encapsulation.then(|| UdpPorts::new(source.port(), destination.port()));
         sa.numbering = if child.esn { Numbering::Extended } else { Numbering::Plain };
-        sa.replay_window = (child.replay_window > 0).then_some(child.replay_window);
+        sa.replay_window = child.replay_window.unwrap_or_default().size();
         sa.selectors = selectors.clone();
         sa.deviations = Arc::clone(deviations);
         sa

@@ -100,8 +100,8 @@ pub struct ChildSa {
     pub original_addresses: Option<(IpAddr, IpAddr)>,
     /// Extended sequence numbers.
     pub esn: bool,
-    /// Size of the anti-replay window in packets, 0 for none.
-    pub replay_window: u32,
+    /// Anti-replay window of this child; `None` for the one that holds for all SAs.
+    pub replay_window: Option<crate::config::Window>,
     /// Did we start the exchange that made it?
     pub initiator: bool,
     /// Inbound SPI of the pair that it replaces. That one stays until it is removed.
