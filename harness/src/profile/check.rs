@@ -126,7 +126,8 @@ fn keying_fault(profile: &Profile) -> Option<Fault> {
     let fault = |keys: &[&'static str], message: String| Some((keys.to_vec(), message));
     match &profile.manual {
         None if profile.ike.is_none() => {
-            let message = "the key \"ike\" is missing: say how keys are exchanged, or give manual for a DUT without IKE";
+            let message =
+                "the key \"ike\" is missing: say how keys are exchanged, or give manual for a DUT without IKE";
             return fault(&["ike"], message.to_owned());
         }
         Some(manual) if manual.fixed.is_none() && !profile.built_in && !profile.control.contains_key("install_sa") => {

@@ -142,8 +142,11 @@ pub struct Outside {
     pub interface: Option<String>,
     /// Addresses of the DUT.
     pub dut: OneOrMany<HostAddress>,
-    /// Addresses that testers may take: they must be free. Tester number n has the n-th one.
+    /// Addresses that testers may take: they must be free. Tester number n has the n-th one of each version of IP.
     pub testers: OneOrMany<AddressRange>,
+    /// The longest IP packet that the DUT sends there, octets.
+    #[serde(default = "default_mtu")]
+    pub mtu: usize,
 }
 
 /// The protected side of the DUT.
@@ -210,6 +213,9 @@ pub struct Ipsec {
     /// What the DUT does with the DF bit.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub df_bit: Option<DfBit>,
+    /// Does the DUT fragment before encryption what would not fit afterwards?
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub pre_fragmentation: Option<bool>,
     /// Networks that the two ends protect.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub protected: Option<Protected>,
@@ -225,6 +231,7 @@ impl Default for Ipsec {
             esn: false,
             replay_window: None,
             df_bit: None,
+            pre_fragmentation: None,
             protected: None,
         }
     }
@@ -429,10 +436,7 @@ impl Profile {
                 format!("profile {name} takes no AH proposal"),
             ),
             "bundle" => (!self.ipsec.bundles.is_empty(), format!("profile {name} takes no bundle of AH and ESP")),
-            "inner-ipv6" => (
-                self.protects_ipv6(),
-                format!("profile {name} has no IPv6 networks behind both ends"),
-            ),
+            "inner-ipv6" => (self.protects_ipv6(), format!("profile {name} has no IPv6 networks behind both ends")),
             "dpd" => (
                 self.is_self() || self.dpd.is_some(),
                 format!("profile {name} does not say how it looks for dead peers"),
@@ -482,6 +486,10 @@ impl Profile {
 fn preferred(addresses: &[HostAddress]) -> Option<IpAddr> {
     let mut all = addresses.iter().map(HostAddress::address);
     all.clone().find(IpAddr::is_ipv4).or_else(|| all.next())
+}
+
+fn default_mtu() -> usize {
+    1500
 }
 
 fn default_memory() -> String {

@@ -187,9 +187,9 @@ impl Plan {
 
     /// All addresses of the DUT inside, and of the hosts there, with the prefixes of their networks.
     pub fn inside(&self) -> impl Iterator<Item = (IpNet, IpNet)> + '_ {
-        self.inner.iter().map(|inner| {
-            (with_prefix(inner.dut_inside, inner.prefix), with_prefix(inner.inside_host, inner.prefix))
-        })
+        self.inner
+            .iter()
+            .map(|inner| (with_prefix(inner.dut_inside, inner.prefix), with_prefix(inner.inside_host, inner.prefix)))
     }
 }
 

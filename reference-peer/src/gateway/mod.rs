@@ -92,6 +92,8 @@ pub enum Event {
         /// The SPI.
         spi: u32,
     },
+    /// A packet in transport mode was for the gateway itself: the IP packet as it would have been without protection.
+    Delivered(Vec<u8>),
     /// An ESP or AH packet was accepted.
     Decapsulated {
         /// SPI.
