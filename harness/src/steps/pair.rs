@@ -42,9 +42,7 @@ pub(super) fn register(steps: &mut Steps<Testbed>) {
         testbed.bring_up()
     });
 
-    steps.given("the DUT's outside carries {int} octets", |testbed, step| {
-        testbed.set(Setting::Mtu(step.arg(0)?))
-    });
+    steps.given("the DUT's outside carries {int} octets", |testbed, step| testbed.set(Setting::Mtu(step.arg(0)?)));
     steps.given("the DUT's DF bit is {word}", |testbed, step| {
         let df = df_bit(step, 0)?;
         testbed.set(Setting::DfBit(df))
