@@ -12,7 +12,9 @@ use crate::run::{Bench, DeviationInfo, Lab, ScenarioInfo, Setup, StepError, Step
 use rand_chacha::ChaCha20Rng;
 use rand_core::SeedableRng;
 use reference_peer::Instant;
-use reference_peer::config::{Child, Connection, CookiePolicy, IkeConfig, Remote, Retransmission, Secret, Selector};
+use reference_peer::config::{
+    Child, Connection, CookiePolicy, Esn, EspProposal, IkeConfig, Remote, Retransmission, Secret, Selector,
+};
 use reference_peer::deviation::{Deviation, DeviationSet};
 use reference_peer::gateway::{DeadPeerDetection, DpdMode, Gateway, GatewayConfig, Leg};
 use reference_peer::ike::v2::IkeKeys;
@@ -272,7 +274,12 @@ fn dut_connection(profile: &Profile, plan: &Plan) -> Connection {
     connection.retransmission = RETRANSMISSION;
     let (ours, theirs): (Vec<_>, Vec<_>) =
         plan.networks().map(|(dut, tester)| (Selector::net(dut), Selector::net(tester))).unzip();
-    let child = Child::new(CHILD, ours, theirs, profile.ipsec.proposals.to_vec());
+    let mut proposals = profile.ipsec.proposals.to_vec();
+    if profile.ipsec.esn {
+        let extended = |proposal: &EspProposal| EspProposal { esn: Esn::Only, ..proposal.clone() };
+        proposals.extend(profile.ipsec.proposals.iter().map(extended));
+    }
+    let child = Child::new(CHILD, ours, theirs, proposals);
     let mut transport = child.clone();
     transport.name = "host".to_owned();
     transport.mode = reference_peer::config::Mode::Transport;
