@@ -517,6 +517,8 @@ deviations! {
     CopiesInnerTtl = "copies-inner-ttl" ["TUN-001"];
     /// Uses the inner source address in the outer header.
     InnerSourceOutside = "inner-source-outside" ["TUN-002"];
+    /// Takes a packet that has only one of the two protections of a bundle.
+    AcceptsHalfBundle = "accepts-half-bundle" ["CISCO-V6VTI-002"];
     /// Forwards everything that decrypts.
     SkipsSelectorCheck = "skips-selector-check" ["TUN-003"];
     /// Forwards clear traffic that should have been protected.
