@@ -423,6 +423,7 @@ impl Gateway {
     }
 
     fn deliver_to_self(&mut self, now: Instant, octets: &[u8]) {
+        self.events.push_back(Event::Delivered(octets.to_vec()));
         if let Ok(packet) = ip::Packet::parse(octets) {
             self.local_protected(now, &packet);
         }
@@ -544,12 +545,15 @@ impl Gateway {
         }
     }
 
-    /// Presets the last sequence number that an outbound SA has used, so that a test can come near the end.
-    pub fn preset_outbound_sequence(&mut self, inbound_spi: u32, last: u64) {
-        if let Some(pair) = self.data.pairs.get(&inbound_spi)
-            && let Some(sa) = self.data.sad.outbound_mut(pair.outbound)
-        {
-            sa.counter_mut().preset(0, last);
+    /// Presets the last sequence numbers that a pair of SAs has sent and received, so that a test can come near the
+    /// end of a number space.
+    pub fn preset_sequences(&mut self, inbound_spi: u32, sent: u64, received: u64) {
+        let Some(pair) = self.data.pairs.get(&inbound_spi) else { return };
+        if let Some(sa) = self.data.sad.outbound_mut(pair.outbound) {
+            sa.counter_mut().preset(0, sent);
+        }
+        if let Some(sa) = self.data.sad.inbound_mut(inbound_spi) {
+            sa.preset(received);
         }
     }
 
