@@ -110,11 +110,11 @@ pub enum Event {
         /// The SPI.
         spi: u32,
     },
+    /// A packet in transport mode was for the gateway itself: the IP packet as it would have been without protection.
+    Delivered(Vec<u8>),
     /// The anti-replay check has rejected a packet: the guide's `%CRYPTO-4-PKT_REPLAY_ERR`. Follows its
     /// [`Dropped`](Self::Dropped).
     ReplayError(ReplayError),
-    /// A packet in transport mode was for the gateway itself: the IP packet as it would have been without protection.
-    Delivered(Vec<u8>),
     /// An ESP or AH packet was accepted.
     Decapsulated {
         /// SPI.
