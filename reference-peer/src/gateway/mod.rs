@@ -19,6 +19,9 @@ mod path_mtu;
 mod policy;
 mod pre_fragmentation;
 mod rate;
+#[cfg(test)]
+#[allow(clippy::unwrap_used, reason = "a test fails by panicking")]
+mod tests;
 mod traffic;
 mod virtual_tunnel_interface;
 
