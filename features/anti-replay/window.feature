@@ -3,14 +3,14 @@ Feature: The anti-replay window
 
   @ESP-REPLAY-003 @CISCO-REPLAY-002 @CISCO-REPLAY-003 @needs:replay-window
   Scenario: The window is as large as configured
-    Given an IKE SA and a Child SA
+    Given a pair of SAs
     And pings come through
     Then the replay window has its configured size
 
   @CISCO-REPLAY-002 @CISCO-REPLAY-003
   Scenario Outline: A window of <size> can be configured
     Given the DUT's replay window is <size>
-    And an IKE SA and a Child SA
+    And a pair of SAs
     Then the replay window is <size>
 
     Examples:
@@ -24,13 +24,13 @@ Feature: The anti-replay window
 
   @ESP-REPLAY-007
   Scenario: The window holds 32 numbers at least
-    Given an IKE SA and a Child SA
+    Given a pair of SAs
     When the packet with number 1000 is let through
     Then numbers 969 to 999 are let through
 
   @CISCO-REPLAY-001 @needs:self
   Scenario: The window is 64 unless it is configured otherwise
-    Given an IKE SA and a Child SA
+    Given a pair of SAs
     When the packet with number 1000 is let through
     Then number 937 is let through
     And number 936 is dropped
@@ -38,7 +38,7 @@ Feature: The anti-replay window
   @CISCO-REPLAY-009
   Scenario: A number left of the window is dropped although it has never come
     Given the DUT's replay window is 64
-    And an IKE SA and a Child SA
+    And a pair of SAs
     When the packet with number 101 is let through
     And the packet with number 102 is let through
     Then number 39 is let through
@@ -49,7 +49,7 @@ Feature: The anti-replay window
   @CISCO-REPLAY-022
   Scenario: A window of 64 drops what a queue has held back for long
     Given the DUT's replay window is 64
-    And an IKE SA and a Child SA
+    And a pair of SAs
     When the packet with number 1000 is let through
     Then number 937 is let through
     And number 936 is dropped
@@ -59,7 +59,7 @@ Feature: The anti-replay window
   @CISCO-REPLAY-022
   Scenario: A window of 128 lets through what one of 64 would drop
     Given the DUT's replay window is 128
-    And an IKE SA and a Child SA
+    And a pair of SAs
     When the packet with number 1000 is let through
     Then number 936 is let through
     And number 900 is let through
@@ -70,7 +70,7 @@ Feature: The anti-replay window
   @CISCO-REPLAY-005
   Scenario: The check can be switched off
     Given the DUT's replay check is off
-    And an IKE SA and a Child SA
+    And a pair of SAs
     When the packet with number 5000 is let through
     Then numbers 1 to 10 are let through
     And numbers 1 to 10 are let through

@@ -1,4 +1,4 @@
-@ikev2
+@ikev2 @needs:ikev2
 Feature: Authentication with a pre-shared key
 
   @IKE2-AUTH-001

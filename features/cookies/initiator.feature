@@ -1,4 +1,4 @@
-@ikev2 @needs:control.initiate
+@ikev2 @needs:control.initiate @needs:ikev2
 Feature: The DUT is asked for cookies
 
   @COOKIE-003

@@ -1,4 +1,4 @@
-@ikev2
+@ikev2 @needs:ikev2
 Feature: The DUT asks for cookies
 
   @COOKIE-001 @COOKIE-002 @COOKIE-005 @serial

@@ -1,4 +1,4 @@
-@ikev2
+@ikev2 @needs:ikev2
 Feature: Deletion of SAs
 
   @IKE2-DEL-001

@@ -1,4 +1,4 @@
-@ikev2
+@ikev2 @needs:ikev2
 Feature: Key exchange values of IKEv2
 
   @IKE-DH-003

@@ -1,4 +1,4 @@
-@ikev2
+@ikev2 @needs:ikev2
 Feature: Dead peer detection
 
   @DPD-013 @CISCO-DPD-010 @needs:dpd @needs:inside @slow

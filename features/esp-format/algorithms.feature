@@ -3,20 +3,20 @@ Feature: What each algorithm makes of an ESP packet
 
   @ESP-FMT-001
   Scenario: ESP packets carry the receiver's SPI and a sequence number
-    Given an IKE SA and a Child SA
+    Given a pair of SAs
     When 5 pings are sent through the tunnel
     Then the DUT's ESP packets carry the tester's SPI and a sequence number
 
   @ESP-FMT-001
   Scenario: ESP packets are numbered though nobody checks it
     Given the DUT's replay check is off
-    And an IKE SA and a Child SA
+    And a pair of SAs
     When 5 pings are sent through the tunnel
     Then the DUT's ESP packets carry the tester's SPI and a sequence number
 
   @ESP-FMT-004
   Scenario Outline: AES-GCM with a key of <bits> bits never uses an IV twice
-    Given an IKE SA and a Child SA of aes<bits>gcm16
+    Given a pair of SAs of aes<bits>gcm16
     When 100 pings are sent through the tunnel
     Then the DUT's ESP packets have an IV of 8 and an ICV of 16 octets
     And no IV of the DUT comes twice
@@ -29,14 +29,14 @@ Feature: What each algorithm makes of an ESP packet
 
   @ESP-FMT-005
   Scenario: The IVs of AES-CBC are random
-    Given an IKE SA and a Child SA of aes128-sha256
+    Given a pair of SAs of aes128-sha256
     When 200 pings are sent through the tunnel
     Then no IV of the DUT comes twice
     And the DUT's IVs are no counter
 
   @ESP-FMT-006 @needs:tunnel
   Scenario: NULL encryption has no IV
-    Given an IKE SA and a Child SA of null-sha256
+    Given a pair of SAs of null-sha256
     When pings with 16 to 31 octets of data are sent through the tunnel
     Then the DUT's ESP packets have an IV of 0 and an ICV of 16 octets
     And the DUT pads with fewer than 4 octets
@@ -44,7 +44,7 @@ Feature: What each algorithm makes of an ESP packet
 
   @ESP-FMT-007
   Scenario Outline: The ICV of <proposal> has <octets> octets
-    Given an IKE SA and a Child SA of <proposal>
+    Given a pair of SAs of <proposal>
     When 3 pings are sent through the tunnel
     Then the DUT's ESP packets have an IV of 16 and an ICV of <octets> octets
     And pings come through

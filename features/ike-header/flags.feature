@@ -1,4 +1,4 @@
-@ikev2
+@ikev2 @needs:ikev2
 Feature: Flags of the IKE header
 
   @IKE2-HDR-007 @IKE2-HDR-008

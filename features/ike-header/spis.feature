@@ -1,4 +1,4 @@
-@ikev2
+@ikev2 @needs:ikev2
 Feature: SPIs, Message IDs and length in the IKE header
 
   @IKE2-HDR-001 @needs:control.initiate @needs:control.forget_sas

@@ -1,4 +1,4 @@
-@ikev2
+@ikev2 @needs:ikev2
 Feature: Version numbers in the IKE header
 
   @IKE2-HDR-004

@@ -1,4 +1,4 @@
-@ikev2
+@ikev2 @needs:ikev2
 Feature: INFORMATIONAL exchanges on an established IKE SA
 
   @IKE2-INFO-001

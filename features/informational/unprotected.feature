@@ -1,4 +1,4 @@
-@ikev2
+@ikev2 @needs:ikev2
 Feature: Messages that are not protected change nothing
 
   @IKE2-INFO-002

@@ -1,4 +1,4 @@
-@esp
+@esp @needs:ikev2
 Feature: ESP packets with an SPI that no SA has
 
   @INVSPI-001

@@ -1,4 +1,4 @@
-@ikev2
+@ikev2 @needs:ikev2
 Feature: What is said about SPIs in IKE
 
   @INVSPI-004

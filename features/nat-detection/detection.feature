@@ -1,4 +1,4 @@
-@ikev2
+@ikev2 @needs:ikev2
 Feature: NAT detection in IKE_SA_INIT
 
   @NATT-D-007

@@ -1,4 +1,4 @@
-@ikev2
+@ikev2 @needs:ikev2
 Feature: The Encrypted payload
 
   @IKE2-PAY-008

@@ -1,4 +1,4 @@
-@ikev2
+@ikev2 @needs:ikev2
 Feature: Lengths and counts in payloads
 
   @IKE2-PAY-009

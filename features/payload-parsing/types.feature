@@ -1,4 +1,4 @@
-@ikev2
+@ikev2 @needs:ikev2
 Feature: Unknown payloads and notifies, critical and reserved bits, order
 
   @IKE2-PAY-001

@@ -1,4 +1,4 @@
-@ikev2
+@ikev2 @needs:ikev2
 Feature: Rekeying in IKEv2
 
   @REKEY-005 @needs:tunnel

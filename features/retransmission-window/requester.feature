@@ -1,4 +1,4 @@
-@ikev2
+@ikev2 @needs:ikev2
 Feature: Requests of the DUT: copies, waits, window and Message IDs
 
   @IKE2-RTX-001 @IKE2-RTX-002 @needs:control.clear_sas @slow

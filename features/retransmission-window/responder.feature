@@ -1,4 +1,4 @@
-@ikev2
+@ikev2 @needs:ikev2
 Feature: Repeated requests and the window of Message IDs
 
   @IKE2-RTX-004

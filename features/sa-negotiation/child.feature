@@ -1,4 +1,4 @@
-@ikev2
+@ikev2 @needs:ikev2
 Feature: Negotiation of Child SAs
 
   @IKE2-SA-001 @IKE2-SA-002 @IKE2-SA-031

@@ -1,4 +1,4 @@
-@ikev2
+@ikev2 @needs:ikev2
 Feature: Negotiation of the IKE SA
   A table holds one proposal a row, written as the difference from a proposal of the profile.
 

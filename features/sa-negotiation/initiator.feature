@@ -1,4 +1,4 @@
-@ikev2 @needs:control.initiate
+@ikev2 @needs:control.initiate @needs:ikev2
 Feature: The DUT as initiator of a negotiation
 
   @IKE2-SA-009 @IKE2-SA-010 @IKE2-SA-012 @IKE2-SA-014 @IKE2-SA-030

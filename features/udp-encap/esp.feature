@@ -1,4 +1,4 @@
-@ikev2 @esp @needs:udp-encap
+@ikev2 @esp @needs:udp-encap @needs:ikev2
 Feature: ESP in UDP
 
   @NATT-ENC-002

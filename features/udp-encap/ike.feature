@@ -1,4 +1,4 @@
-@ikev2
+@ikev2 @needs:ikev2
 Feature: IKE on port 4500
 
   @NATT-ENC-001 @needs:claim.nat-t

@@ -5,7 +5,8 @@ use reference_peer::Instant;
 use reference_peer::gateway::{Leg, parameters};
 use reference_peer::ike::v2::protect;
 use reference_peer::ike::v2::{ChildSa, IkeKeys, Path};
-use reference_peer::ipsec::keys::{EspKeys, Opened as OpenedEsp};
+use reference_peer::ipsec::keys::{AhKeys, EspKeys, Opened as OpenedEsp, OpenedAh};
+use reference_peer::ipsec::sa;
 use std::fmt::Write as _;
 use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
@@ -43,6 +44,8 @@ pub enum Content {
     Ike(Box<SeenIke>),
     /// An ESP packet, in UDP or not.
     Esp(Box<SeenEsp>),
+    /// An AH packet.
+    Ah(Box<SeenAh>),
     /// A NAT keepalive.
     Keepalive(Path),
     /// An ICMP message of IPv4.
@@ -178,7 +181,68 @@ impl SeenEsp {
     }
 }
 
+/// An AH packet as it was seen.
+#[derive(Debug, Clone)]
+pub struct SeenAh {
+    /// Outer addresses, the sender's first.
+    pub addresses: (IpAddr, IpAddr),
+    /// SPI.
+    pub spi: u32,
+    /// The 32 bits of the sequence number that are on the wire.
+    pub sequence: u32,
+    /// Next Header, Payload Len and RESERVED as they stand there.
+    pub head: (u8, u8, u16),
+    /// What it held if it verified, or why not; `None` without keys.
+    pub opened: Option<Result<OpenedAh, String>>,
+    /// The ESP packet in it, where AH goes over ESP.
+    pub inside: Option<Box<SeenEsp>>,
+}
+
+impl SeenAh {
+    /// The IP packet inside, in tunnel mode.
+    pub fn inner(&self) -> Option<ip::Packet> {
+        match &self.opened {
+            Some(Ok(opened)) if matches!(opened.next_header, 4 | 41) => ip::Packet::parse(&opened.payload).ok(),
+            _ => self.inside.as_ref().and_then(|esp| esp.inner()),
+        }
+    }
+
+    /// SPI, sequence number and contents in one line.
+    pub fn summary(&self) -> String {
+        let mut text = format!("AH SPI 0x{:08x} seq {}", self.spi, self.sequence);
+        let _ = match (&self.opened, &self.inside) {
+            (None, _) => Ok(()),
+            (Some(Err(error)), _) => write!(text, " (not verified: {error})"),
+            (_, Some(esp)) => write!(text, ": {}", esp.summary()),
+            (Some(Ok(opened)), None) => match self.inner() {
+                Some(inner) => write!(text, ": {}", ip_summary(&inner)),
+                None => write!(text, ": next header {}, {} octets", opened.next_header, opened.payload.len()),
+            },
+        };
+        text
+    }
+}
+
 impl Seen {
+    /// The AH packet in it.
+    pub fn ah(&self) -> Option<&SeenAh> {
+        match &self.content {
+            Content::Ah(ah) => Some(ah),
+            _ => None,
+        }
+    }
+
+    /// The IP packet inside ESP or AH, in tunnel mode.
+    pub fn inner(&self) -> Option<ip::Packet> {
+        self.ah().and_then(SeenAh::inner).or_else(|| self.esp().and_then(SeenEsp::inner))
+    }
+
+    /// SPI and the 32 bits of the sequence number of an ESP or AH packet; of a bundle those of the outermost.
+    pub fn numbered(&self) -> Option<(u32, u32)> {
+        let ah = self.ah().map(|ah| (ah.spi, ah.sequence));
+        ah.or_else(|| self.esp().map(|esp| (esp.spi, esp.sequence)))
+    }
+
     /// The IKE message in it.
     pub fn ike(&self) -> Option<&SeenIke> {
         match &self.content {
@@ -187,10 +251,11 @@ impl Seen {
         }
     }
 
-    /// The ESP packet in it.
+    /// The ESP packet in it, also under AH.
     pub fn esp(&self) -> Option<&SeenEsp> {
         match &self.content {
             Content::Esp(esp) => Some(esp),
+            Content::Ah(ah) => ah.inside.as_deref(),
             _ => None,
         }
     }
@@ -209,6 +274,7 @@ impl Seen {
         match (&self.content, &self.ip) {
             (Content::Ike(ike), _) => ike.summary(),
             (Content::Esp(esp), _) => esp.summary(),
+            (Content::Ah(ah), _) => ah.summary(),
             (Content::Keepalive(_), _) => "NAT keepalive".to_owned(),
             (Content::Other(what), _) => what.clone(),
             (Content::Arp, _) => "ARP".to_owned(),
@@ -255,6 +321,7 @@ fn icmp_summary(icmp: &icmpv4::Packet) -> String {
 pub struct Dissector {
     ike: Vec<IkeKeys>,
     esp: Vec<EspKeys>,
+    ah: Vec<AhKeys>,
 }
 
 impl Dissector {
@@ -274,9 +341,12 @@ impl Dissector {
     /// Adds both SAs of a pair, as the peer sees it that has it.
     pub fn add_child(&mut self, child: &ChildSa) {
         let (inbound, outbound) = parameters(child, &Arc::default());
-        // AH hides nothing; keys of the wrong length would not have made an SA.
-        for keys in [inbound, outbound].into_iter().filter_map(|sa| EspKeys::new(sa).ok().flatten()) {
-            self.add_esp(keys);
+        // Keys of the wrong length would not have made an SA.
+        for sa in [inbound, outbound] {
+            match sa.protocol {
+                sa::Protocol::Esp => EspKeys::new(sa).ok().flatten().into_iter().for_each(|keys| self.add_esp(keys)),
+                sa::Protocol::Ah => self.ah.extend(AhKeys::new(sa).ok().flatten()),
+            }
         }
     }
 
@@ -322,7 +392,8 @@ impl Dissector {
                 Ok(datagram) => self.udp(source, destination, datagram),
                 Err(error) => Content::Other(format!("UDP, malformed: {error}")),
             },
-            Protocol::ESP => self.esp((source, destination), None, packet.payload()),
+            Protocol::ESP => Content::from_esp(self.esp((source, destination), None, packet.payload())),
+            Protocol::AH => self.ah(packet),
             Protocol::ICMP => match icmpv4::Packet::parse(packet.payload()) {
                 Ok(icmp) => Content::Icmp(icmp),
                 Err(error) => Content::Other(format!("ICMP, malformed: {error}")),
@@ -343,7 +414,7 @@ impl Dissector {
                 Natt::Ike(message) => self.ike(path, true, message),
                 Natt::Esp(esp) => {
                     let octets = esp.to_vec();
-                    self.esp((source, destination), Some(datagram), &octets)
+                    Content::from_esp(self.esp((source, destination), Some(datagram), &octets))
                 }
                 Natt::Keepalive => Content::Keepalive(path),
                 Natt::Malformed(error) => Content::Other(format!("UDP 4500, malformed: {error}")),
@@ -382,9 +453,36 @@ impl Dissector {
         protect::open(keys, message.header.flags.initiator(), message, octets).map_err(|error| error.to_string())
     }
 
-    fn esp(&self, addresses: (IpAddr, IpAddr), udp: Option<udp::Datagram>, octets: &[u8]) -> Content {
+    fn ah(&self, packet: &ip::Packet) -> Content {
+        let (octets, addresses) = (packet.payload(), (packet.source(), packet.destination()));
+        let Some((&[next_header, len, r0, r1, s0, s1, s2, s3, n0, n1, n2, n3], _)) = octets.split_first_chunk() else {
+            return Content::Other(format!("AH, {} octets: no header", octets.len()));
+        };
+        let spi = u32::from_be_bytes([s0, s1, s2, s3]);
+        let keys = self.ah.iter().rev().find(|keys| {
+            let sa = keys.parameters();
+            sa.spi == spi && sa.destination == addresses.1
+        });
+        let opened = keys.map(|keys| keys.open(&packet.to_bytes()).map_err(|reason| reason.to_string()));
+        let inside = match &opened {
+            Some(Ok(opened)) if opened.next_header == Protocol::ESP.0 => {
+                self.esp(addresses, None, &opened.payload).ok()
+            }
+            _ => None,
+        };
+        Content::Ah(Box::new(SeenAh {
+            addresses,
+            spi,
+            sequence: u32::from_be_bytes([n0, n1, n2, n3]),
+            head: (next_header, len, u16::from_be_bytes([r0, r1])),
+            opened,
+            inside: inside.map(Box::new),
+        }))
+    }
+
+    fn esp(&self, addresses: (IpAddr, IpAddr), udp: Option<udp::Datagram>, octets: &[u8]) -> Result<SeenEsp, String> {
         let Some((header, _)) = octets.split_first_chunk::<8>() else {
-            return Content::Other(format!("ESP, {} octets: no header", octets.len()));
+            return Err(format!("ESP, {} octets: no header", octets.len()));
         };
         let [s0, s1, s2, s3, n0, n1, n2, n3] = *header;
         let spi = u32::from_be_bytes([s0, s1, s2, s3]);
@@ -394,7 +492,13 @@ impl Dissector {
         // Through a NAT the outer address is not the one that was negotiated.
         let keys = keys.or_else(|| self.esp.iter().find(|keys| keys.parameters().spi == spi));
         let opened = keys.map(|keys| keys.open(octets).map_err(|error| error.to_string()));
-        Content::Esp(Box::new(SeenEsp { addresses, udp, spi, sequence, octets: octets.to_vec(), opened }))
+        Ok(SeenEsp { addresses, udp, spi, sequence, octets: octets.to_vec(), opened })
+    }
+}
+
+impl Content {
+    fn from_esp(esp: Result<SeenEsp, String>) -> Self {
+        esp.map_or_else(Self::Other, |esp| Self::Esp(Box::new(esp)))
     }
 }
 

@@ -2,7 +2,7 @@
 //!
 //! The honest path builds a message, protects it, writes it. A crafting scenario, a deviation in what is sent or a
 //! fuzzer's mutation is a [`Hands`] that edits it at one of three places: the typed message before protection
-//! ([`Hands::message`], [`Hands::esp`]), the protected message ([`Hands::protected`], [`Hands::sealed`]), and the
+//! ([`Hands::message`], [`Hands::esp`], [`Hands::ah`]), the protected message ([`Hands::protected`], [`Hands::sealed`]), and the
 //! octets of the IP packet ([`Hands::packet`]). Retransmissions pass the third hand only, so that they stay
 //! bitwise identical to what was first sent unless a hand wants otherwise.
 
@@ -56,7 +56,7 @@ pub struct Draft {
     pub repair_auth: bool,
 }
 
-/// What a hand may know of the ESP packet that it edits.
+/// What a hand may know of the ESP or AH packet that it edits.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct EspContext {
     /// SPI of the SA.
@@ -86,6 +86,28 @@ pub struct EspDraft {
     pub iv: Option<Vec<u8>>,
 }
 
+/// An Authentication Header before it is signed (RFC 4302 section 2). The ICV covers what the draft says, so a field
+/// that was set wrong is the only thing wrong.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct AhDraft {
+    /// SPI.
+    pub spi: u32,
+    /// Sequence number, all 64 bits with ESN.
+    pub sequence: u64,
+    /// RESERVED: zero, covered by the ICV.
+    pub reserved: u16,
+    /// Payload Len octet; `None` for the length of the header in units of 4 octets, less 2.
+    pub payload_len: Option<u8>,
+    /// Next Header octet; `None` for that of what follows.
+    pub next_header: Option<u8>,
+    /// ICV, of any length; `None` for the right one.
+    pub icv: Option<Vec<u8>>,
+    /// Padding octets after the ICV; `None` for the least that aligns, all zero (section 3.3.3.2.1).
+    pub padding: Option<Vec<u8>>,
+    /// Identification of the outer IPv4 header, in tunnel mode.
+    pub identification: u16,
+}
+
 /// Edits of what the peer sends. Every method's default is honest.
 pub trait Hands: Send {
     /// Hand 1: an IKE message before protection.
@@ -102,6 +124,10 @@ pub trait Hands: Send {
     }
     /// Hand 2 for ESP: the octets from the SPI to the ICV, after protection.
     fn sealed(&mut self, _context: &EspContext, _esp: &mut Vec<u8>) -> Disposition {
+        Disposition::Send
+    }
+    /// Hand 1 for AH.
+    fn ah(&mut self, _context: &EspContext, _draft: &mut AhDraft) -> Disposition {
         Disposition::Send
     }
     /// Hand 3: the IP packet, from the version to the last octet.

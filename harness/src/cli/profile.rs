@@ -38,12 +38,12 @@ pub(super) fn check(args: &CheckArgs, out: &mut dyn Write) -> Result<u8, Failure
         }
         None => row("inside", "none: scenarios that need it are not applicable".to_owned())?,
     }
-    row("IKE versions", words(profile.ike.versions.iter().map(ToString::to_string).collect()))?;
-    row("IKE proposals", words(profile.ike.proposals.iter().map(ToString::to_string).collect()))?;
-    if let Some(identities) = &profile.ike.identities {
+    row("IKE versions", words(profile.ike().versions.iter().map(ToString::to_string).collect()))?;
+    row("IKE proposals", words(profile.ike().proposals.iter().map(ToString::to_string).collect()))?;
+    if let Some(identities) = &profile.ike().identities {
         row("identities", format!("DUT {}, testers {}", identities.dut, identities.testers))?;
     }
-    row("pre-shared key", format!("{} octets from {}", profile.ike.psk.expose().len(), profile.ike.psk.origin()))?;
+    row("pre-shared key", format!("{} octets from {}", profile.ike().psk.expose().len(), profile.ike().psk.origin()))?;
     row("ESP proposals", words(profile.ipsec.proposals.iter().map(ToString::to_string).collect()))?;
     let lowercase = |debug: String| debug.to_lowercase();
     row(

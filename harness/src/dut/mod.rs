@@ -90,15 +90,22 @@ impl Dut {
     /// [`MediumError::NoHook`], [`MediumError::HookFailed`] or [`MediumError::DutDied`].
     pub fn control(&self, hook: Hook, plan: &Plan) -> Result<String, MediumError> {
         let words = self.control.get(hook.name()).ok_or(MediumError::NoHook(hook.name()))?;
-        let words: Vec<String> = words
-            .iter()
-            .map(|word| {
-                word.replace("{tester}", &plan.tester.to_string())
-                    .replace("{n}", &plan.number.to_string())
-                    .replace("{protected}", &plan.tester_net.to_string())
-            })
-            .collect();
-        let failed = |reason: String| MediumError::HookFailed { hook: hook.name(), reason };
+        let value = if let Hook::Set(setting) = &hook { setting.value() } else { String::new() };
+        let mut filled = Vec::with_capacity(words.len());
+        for word in words {
+            match &hook {
+                Hook::InstallSa(sas) if word == "{sa}" => filled.extend(sas.words()),
+                _ => filled.push(
+                    word.replace("{tester}", &plan.tester.to_string())
+                        .replace("{n}", &plan.number.to_string())
+                        .replace("{protected}", &plan.tester_net.to_string())
+                        .replace("{value}", &value),
+                ),
+            }
+        }
+        let words = filled;
+        let name = hook.name();
+        let failed = |reason: String| MediumError::HookFailed { hook: name, reason };
         let output = match &self.started {
             Some(started) => started.run(&words, HOOK_LIMIT),
             None => run_command(&words, &self.folder, HOOK_LIMIT),

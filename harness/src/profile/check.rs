@@ -1,7 +1,9 @@
 //! Reading a profile: what is wrong, where, and what to do about it.
 
+use super::manual::{Manual, twice};
 use super::{Profile, Start};
-use reference_peer::config::Identity;
+use crypto::{Encryption, Integrity};
+use reference_peer::config::{EspProposal, Identity};
 use std::fmt;
 use std::path::{Path, PathBuf};
 
@@ -46,8 +48,16 @@ pub(super) fn read(text: &str, path: &Path, built_in: bool) -> Result<Profile, P
         _ => PathBuf::from("."),
     };
     let at = |position, message| ProfileError { path: path.to_owned(), position, message };
-    let psk = &mut profile.ike.psk;
-    psk.resolve(&profile.folder).map_err(|message| at(Some(psk.position()), format!("ike.psk: {message}")))?;
+    if let Some(ike) = &mut profile.ike {
+        let psk = &mut ike.psk;
+        psk.resolve(&profile.folder).map_err(|message| at(Some(psk.position()), format!("ike.psk: {message}")))?;
+    }
+    if let Some(fixed) = profile.manual.as_mut().and_then(|manual| manual.fixed.as_mut()) {
+        for keys in [&mut fixed.keys.to_dut, &mut fixed.keys.from_dut] {
+            let resolved = keys.resolve(&profile.folder);
+            resolved.map_err(|(position, message)| at(Some(position), format!("manual.static.keys: {message}")))?;
+        }
+    }
     match fault(&profile) {
         Some((keys, message)) => {
             let message = format!("{}: {message}", keys.join("."));
@@ -82,13 +92,18 @@ fn fault(profile: &Profile) -> Option<Fault> {
     {
         return fault(&["inside"], "give at least one address of the DUT and one for hosts");
     }
-    if profile.ike.proposals.is_empty() {
-        return fault(&["ike", "proposals"], "give at least one proposal, such as aes128-sha256-modp2048");
+    if let Some(ike) = &profile.ike {
+        if ike.proposals.is_empty() {
+            return fault(&["ike", "proposals"], "give at least one proposal, such as aes128-sha256-modp2048");
+        }
+        if ike.versions.is_empty() || ike.versions.iter().any(|version| !matches!(version, 1 | 2)) {
+            return fault(&["ike", "versions"], "the versions of IKE are 1 and 2");
+        }
     }
-    if profile.ike.versions.is_empty() || profile.ike.versions.iter().any(|version| !matches!(version, 1 | 2)) {
-        return fault(&["ike", "versions"], "the versions of IKE are 1 and 2");
+    if let Some(fault) = keying_fault(profile) {
+        return Some(fault);
     }
-    if let Some(identities) = &profile.ike.identities {
+    if let Some(identities) = &profile.ike().identities {
         for (key, identity) in [("dut", identities.dut.clone()), ("testers", identities.testers.replace("{n}", "1"))] {
             if let Err(error) = identity.parse::<Identity>() {
                 return Some((vec!["ike", "identities", key], error.to_string()));
@@ -104,6 +119,65 @@ fn fault(profile: &Profile) -> Option<Fault> {
         (true, Some(_)) => fault(&["outside", "interface"], "a guest is joined directly and has no interface here"),
         _ => None,
     })
+}
+
+/// Nobody can be judged without SAs.
+fn keying_fault(profile: &Profile) -> Option<Fault> {
+    let fault = |keys: &[&'static str], message: String| Some((keys.to_vec(), message));
+    match &profile.manual {
+        None if profile.ike.is_none() => {
+            let message =
+                "the key \"ike\" is missing: say how keys are exchanged, or give manual for a DUT without IKE";
+            return fault(&["ike"], message.to_owned());
+        }
+        Some(manual) if manual.fixed.is_none() && !profile.built_in && !profile.control.contains_key("install_sa") => {
+            let message = "give static SAs, or a hook control.install_sa that makes those of a scenario";
+            return fault(&["manual"], message.to_owned());
+        }
+        Some(Manual { fixed: Some(fixed) }) if fixed.proposal.len() != 1 => {
+            return fault(&["manual", "static", "proposal"], "give one proposal, such as aes128-sha256".to_owned());
+        }
+        Some(Manual { fixed: Some(fixed) }) => {
+            let proposal = fixed.proposal.first()?;
+            for keys in [&fixed.keys.to_dut, &fixed.keys.from_dut] {
+                let (encryption, integrity) = keys.octets();
+                if let Some((what, wanted, given)) = key_fault(proposal, encryption.len(), integrity.len()) {
+                    let message = format!("{what} of {proposal} wants {wanted} octets, and {given} are given");
+                    return fault(&["manual", "static", "keys"], message);
+                }
+            }
+        }
+        _ => {}
+    }
+    for bundle in &profile.ipsec.bundles {
+        for part in bundle.split('+') {
+            if let Err(error) = part.parse::<EspProposal>() {
+                return fault(&["ipsec", "bundles"], error.to_string());
+            }
+        }
+    }
+    let protected = profile.ipsec.protected.as_ref()?;
+    for (key, nets) in [("dut", &protected.dut), ("testers", &protected.testers)] {
+        if nets.is_empty() {
+            return fault(&["ipsec", "protected"], format!("give at least one network for {key}"));
+        }
+        if let Some(net) = twice(nets) {
+            return fault(&["ipsec", "protected"], format!("{net} is a second network of its version for {key}"));
+        }
+    }
+    None
+}
+
+/// A key whose length does not fit: which, octets wanted, octets given.
+fn key_fault(proposal: &EspProposal, encryption: usize, integrity: usize) -> Option<(&'static str, usize, usize)> {
+    let cipher = proposal.encryption.first().and_then(|cipher| Encryption::from_iana(cipher.id, cipher.key_bits));
+    let mac = proposal.integrity.first().and_then(|mac| Integrity::from_iana(mac.id));
+    let wanted = cipher.map_or(0, Encryption::key_material_len);
+    if wanted != encryption {
+        return Some(("the encryption key", wanted, encryption));
+    }
+    let wanted = mac.map_or(0, Integrity::key_len);
+    (wanted != integrity).then_some(("the integrity key", wanted, integrity))
 }
 
 fn start_fault(start: &Start) -> Option<Fault> {
@@ -194,8 +268,8 @@ control:
         assert_eq!(profile.testers(), 16);
         assert_eq!(profile.ipsec.replay_window, Some(Window::Packets(64)));
         assert_eq!(profile.timing.answer_within, Duration::from_millis(1500));
-        assert_eq!(profile.ike.psk.expose(), b"open sesame");
-        assert_eq!(profile.ike.proposals.len(), 2);
+        assert_eq!(profile.ike().psk.expose(), b"open sesame");
+        assert_eq!(profile.ike().proposals.len(), 2);
         assert!(profile.ipsec.encapsulation.contains(&Encapsulation::Esp));
         assert_eq!(profile.folder, Path::new("lab"));
         assert!(!profile.is_self());
@@ -214,7 +288,7 @@ control:
             assert!(profile.lacks(unmet).is_some(), "{unmet}");
         }
         for need in Profile::NEEDS {
-            assert_eq!(Profile::built_in().lacks(need).is_some(), matches!(need, "ikev1" | "ipv6"), "{need}");
+            assert_eq!(Profile::built_in().lacks(need).is_some(), matches!(need, "ikev1"), "{need}");
         }
     }
 
@@ -273,7 +347,7 @@ control:
         std::fs::write(folder.path().join("psk"), "from a file\r\n").unwrap();
         let text = PLAIN.replace("{text: open sesame}", "{file: psk}");
         let profile = read(&text, &folder.path().join("profile.yaml"), false).unwrap();
-        assert_eq!(profile.ike.psk.expose(), b"from a file");
+        assert_eq!(profile.ike().psk.expose(), b"from a file");
         let shown = format!("{profile:?} {}", serde_json::to_string(&profile).unwrap());
         assert!(!shown.contains("from a file"), "{shown}");
         assert!(shown.contains("file psk"), "{shown}");

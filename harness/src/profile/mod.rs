@@ -2,9 +2,11 @@
 //! controlled.
 
 mod check;
+mod manual;
 mod values;
 
 pub use check::ProfileError;
+pub use manual::{Directions, Fixed, Keys, Manual};
 pub use values::{AddressRange, HostAddress, OneOrMany, Secret, Window, Words, parse_duration};
 
 use ipnet::IpNet;
@@ -13,7 +15,9 @@ use serde::{Deserialize, Serialize};
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::IpAddr;
 use std::path::{Path, PathBuf};
+use std::sync::LazyLock;
 use std::time::Duration;
+use wire::ikev2::ProtocolId;
 
 /// A DUT.
 #[derive(Debug, Clone, Deserialize, Serialize)]
@@ -29,8 +33,12 @@ pub struct Profile {
     /// How to start it; without this it is expected to run already.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub start: Option<Start>,
-    /// Key exchange.
-    pub ike: Ike,
+    /// Key exchange; left out for a DUT that has none.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    ike: Option<Ike>,
+    /// SAs with manual keys; left out for a DUT that cannot be given any.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub manual: Option<Manual>,
     /// Packet protection.
     #[serde(default)]
     pub ipsec: Ipsec,
@@ -134,8 +142,11 @@ pub struct Outside {
     pub interface: Option<String>,
     /// Addresses of the DUT.
     pub dut: OneOrMany<HostAddress>,
-    /// Addresses that testers may take: they must be free. Tester number n has the n-th one.
+    /// Addresses that testers may take: they must be free. Tester number n has the n-th one of each version of IP.
     pub testers: OneOrMany<AddressRange>,
+    /// The longest IP packet that the DUT sends there, octets.
+    #[serde(default = "default_mtu")]
+    pub mtu: usize,
 }
 
 /// The protected side of the DUT.
@@ -190,6 +201,10 @@ pub struct Ipsec {
     pub modes: BTreeSet<Mode>,
     /// Proposals that the DUT takes, such as `aes128gcm16`, best first.
     pub proposals: Words<EspProposal>,
+    /// Bundles that the DUT takes, outermost first, such as `sha1+des-sha1` for the guide's `ah-sha-hmac esp-des
+    /// esp-sha-hmac`.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub bundles: Vec<String>,
     /// Are extended sequence numbers taken?
     pub esn: bool,
     /// Size of the replay window that the DUT is configured with, packets; `off` for none.
@@ -198,6 +213,9 @@ pub struct Ipsec {
     /// What the DUT does with the DF bit.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub df_bit: Option<DfBit>,
+    /// Does the DUT fragment before encryption what would not fit afterwards?
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub pre_fragmentation: Option<bool>,
     /// Networks that the two ends protect.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub protected: Option<Protected>,
@@ -209,9 +227,11 @@ impl Default for Ipsec {
             encapsulation: [Encapsulation::Esp, Encapsulation::Udp].into(),
             modes: [Mode::Tunnel].into(),
             proposals: Words::default(),
+            bundles: Vec::new(),
             esn: false,
             replay_window: None,
             df_bit: None,
+            pre_fragmentation: None,
             protected: None,
         }
     }
@@ -221,10 +241,10 @@ impl Default for Ipsec {
 #[derive(Debug, Clone, Deserialize, Serialize)]
 #[serde(deny_unknown_fields)]
 pub struct Protected {
-    /// Behind the DUT.
-    pub dut: IpNet,
+    /// Behind the DUT, one of each version of IP at most.
+    pub dut: OneOrMany<IpNet>,
     /// Behind the testers: tester number n has the n-th /24 (IPv6: /64) of it.
-    pub testers: IpNet,
+    pub testers: OneOrMany<IpNet>,
 }
 
 /// How ESP travels between tester and DUT.
@@ -327,9 +347,41 @@ impl Profile {
         self.inside.as_ref().and_then(|inside| preferred(&inside.dut))
     }
 
-    /// How many testers can be at work at once.
+    /// Key exchange. A DUT that has none speaks no version of IKE and takes no proposal.
+    pub fn ike(&self) -> &Ike {
+        static NONE: LazyLock<Ike> = LazyLock::new(|| Ike {
+            versions: BTreeSet::new(),
+            identities: None,
+            psk: Secret::none(),
+            proposals: Words::default(),
+        });
+        self.ike.as_ref().unwrap_or(&NONE)
+    }
+
+    /// Can the DUT be given SAs with manual keys, made anew for each scenario?
+    pub fn has_manual_keys(&self) -> bool {
+        self.is_self() || self.manual.is_some() && self.control.contains_key("install_sa")
+    }
+
+    /// How many testers can be at work at once: each has an address of every version of IP that there is.
     pub fn testers(&self) -> usize {
-        self.outside.testers.iter().map(AddressRange::len).fold(0, usize::saturating_add)
+        let of = |v4: bool| {
+            let ranges = self.outside.testers.iter().filter(|range| range.first().is_ipv4() == v4);
+            ranges.map(AddressRange::len).fold(0, usize::saturating_add)
+        };
+        match (of(true), of(false)) {
+            (v4, 0) => v4,
+            (0, v6) => v6,
+            (v4, v6) => v4.min(v6),
+        }
+    }
+
+    fn protects_ipv6(&self) -> bool {
+        let v6 = |nets: &[IpNet]| nets.iter().any(|net| net.addr().is_ipv6());
+        let hosts = self.inside.as_ref().is_none_or(|inside| {
+            inside.dut.iter().any(|dut| dut.address().is_ipv6()) && inside.hosts.iter().any(|h| h.first().is_ipv6())
+        });
+        hosts && self.ipsec.protected.as_ref().is_some_and(|nets| v6(&nets.dut) && v6(&nets.testers))
     }
 
     /// What the profile leaves open and a run cannot do without, in words; empty if nothing.
@@ -376,6 +428,15 @@ impl Profile {
                 matches!(self.ipsec.replay_window, Some(Window::Packets(_))),
                 format!("profile {name} names no replay window"),
             ),
+            "manual-keys" => {
+                (self.has_manual_keys(), format!("profile {name} has no SAs with manual keys of a scenario's making"))
+            }
+            "ah" => (
+                self.ipsec.proposals.iter().any(|proposal| proposal.protocol == ProtocolId::AH),
+                format!("profile {name} takes no AH proposal"),
+            ),
+            "bundle" => (!self.ipsec.bundles.is_empty(), format!("profile {name} takes no bundle of AH and ESP")),
+            "inner-ipv6" => (self.protects_ipv6(), format!("profile {name} has no IPv6 networks behind both ends")),
             "dpd" => (
                 self.is_self() || self.dpd.is_some(),
                 format!("profile {name} does not say how it looks for dead peers"),
@@ -386,9 +447,12 @@ impl Profile {
                     "tunnel" => self.ipsec.modes.contains(&Mode::Tunnel),
                     "esn" => self.ipsec.esn,
                     "ipv4" => self.outside.dut.iter().any(|dut| dut.address().is_ipv4()),
-                    "ipv6" => self.outside.dut.iter().any(|dut| dut.address().is_ipv6()),
-                    "ikev1" => self.ike.versions.contains(&1),
-                    "ikev2" => self.ike.versions.contains(&2),
+                    "ipv6" => {
+                        let testers = self.outside.testers.iter().any(|range| range.first().is_ipv6());
+                        testers && self.outside.dut.iter().any(|dut| dut.address().is_ipv6())
+                    }
+                    "ikev1" => self.ike().versions.contains(&1),
+                    "ikev2" => self.ike().versions.contains(&2),
                     _ => false,
                 };
                 (has, format!("profile {name} does not support {need}"))
@@ -398,7 +462,11 @@ impl Profile {
     }
 
     /// The needs that are not of the forms `claim.X` and `control.X`.
-    pub const NEEDS: [&str; 13] = [
+    pub const NEEDS: [&str; 17] = [
+        "ah",
+        "bundle",
+        "inner-ipv6",
+        "manual-keys",
         "inside",
         "native-esp",
         "udp-encap",
@@ -418,6 +486,10 @@ impl Profile {
 fn preferred(addresses: &[HostAddress]) -> Option<IpAddr> {
     let mut all = addresses.iter().map(HostAddress::address);
     all.clone().find(IpAddr::is_ipv4).or_else(|| all.next())
+}
+
+fn default_mtu() -> usize {
+    1500
 }
 
 fn default_memory() -> String {

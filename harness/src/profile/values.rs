@@ -350,6 +350,11 @@ enum Source {
 }
 
 impl Secret {
+    /// No secret at all: that of a DUT without key exchange.
+    pub(super) fn none() -> Self {
+        Self { octets: Vec::new(), source: Source::Text(String::new()), position: (0, 0) }
+    }
+
     /// The octets.
     pub fn expose(&self) -> &[u8] {
         &self.octets

@@ -143,7 +143,7 @@ fn authenticate(testbed: &mut Testbed, falsify: impl Fn(&mut Claim)) -> StepResu
     let id = payloads.iter().find(|payload| payload.body.payload_type() == PayloadType::ID_INITIATOR);
     let mut claim = Claim {
         method: AuthMethod::SHARED_KEY_MIC,
-        psk: testbed.profile().ike.psk.expose().to_vec(),
+        psk: testbed.profile().ike().psk.expose().to_vec(),
         sk_pi: keys.sk_pi.clone(),
         nonce: nonce.clone(),
         id: id.map(id_octets).unwrap_or_default(),
@@ -285,7 +285,7 @@ fn responses(steps: &mut Steps<Testbed>) {
     });
     steps.given("the tester accepts the suite {word} alone", |testbed, step| {
         let suite: IkeProposal = step.arg(0)?;
-        if !testbed.profile().ike.proposals.contains(&suite) {
+        if !testbed.profile().ike().proposals.contains(&suite) {
             return Err(StepError::not_applicable(format!("the profile lacks {}", step.arg_text(0)?)));
         }
         testbed.reconfigure_tester(|config| {

@@ -24,7 +24,7 @@ pub(super) fn register(steps: &mut Steps<Testbed>) {
         Ok(())
     });
     steps.given("the tester will ask for a cookie, another group and a cookie again", |testbed, _| {
-        let proposals = testbed.profile().ike.proposals.to_vec();
+        let proposals = testbed.profile().ike().proposals.to_vec();
         let first = proposals.first().map(|proposal| proposal.groups.clone());
         let other = proposals.into_iter().find(|proposal| Some(&proposal.groups) != first.as_ref());
         let other = other.ok_or_else(|| StepError::not_applicable("the profile has proposals of one group only"))?;

@@ -180,7 +180,7 @@ fn carries_nothing(testbed: &mut Testbed, step: &mut Step) -> StepResult {
     let mut sequence = FAR_AHEAD;
     loop {
         let (ping, esp) = testbed.sealed_ping(sequence)?;
-        if !testbed.comes_through(&ping, &esp, silence)? {
+        if !testbed.comes_through(&ping, esp, silence)? {
             break;
         }
         let after = testbed.now().since(begin);

@@ -39,7 +39,7 @@ pub(super) fn register(steps: &mut Steps<Testbed>) {
         },
     );
     steps.then("the DUT demands the group of the suite", |testbed, step| {
-        let offered = testbed.profile().ike.proposals.first().and_then(|first| first.groups.first()).map(|g| g.id);
+        let offered = testbed.profile().ike().proposals.first().and_then(|first| first.groups.first()).map(|g| g.id);
         let answer = any_response(testbed, step)?;
         match answer.notify(NotifyType::INVALID_KE_PAYLOAD) {
             Some(notify) if Some(&notify.data[..]) == offered.map(u16::to_be_bytes).as_ref().map(|o| &o[..]) => Ok(()),
@@ -111,7 +111,7 @@ pub(super) fn register(steps: &mut Steps<Testbed>) {
             draft.clear = vec![Body::Notify(notify).into()];
         });
         // The tester must be able to answer at all.
-        let all: Vec<IkeProposal> = testbed.profile().ike.proposals.to_vec();
+        let all: Vec<IkeProposal> = testbed.profile().ike().proposals.to_vec();
         testbed.reconfigure_tester(|config| {
             config.ike.connections.iter_mut().for_each(|connection| connection.ike_proposals.clone_from(&all));
         });
@@ -139,7 +139,7 @@ pub(super) fn register(steps: &mut Steps<Testbed>) {
 /// Sends an IKE_SA_INIT request of the profile's first suite with this group, and a KE payload of the scenario's making.
 fn send_value(testbed: &mut Testbed, group: u16, value: impl Fn(Vec<u8>) -> Vec<u8> + Send + 'static) -> StepResult {
     let has = |suite: &&IkeProposal| suite.groups.contains(&Algorithm::new(TransformType::KE, group));
-    let suite = testbed.profile().ike.proposals.iter().find(has).cloned();
+    let suite = testbed.profile().ike().proposals.iter().find(has).cloned();
     let suite = suite.ok_or_else(|| StepError::not_applicable(format!("the profile has no suite of group {group}")))?;
     testbed.reconfigure_tester(|config| {
         config.ike.connections.iter_mut().for_each(|connection| connection.ike_proposals = vec![suite.clone()]);

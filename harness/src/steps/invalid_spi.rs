@@ -63,8 +63,8 @@ pub(super) fn register(steps: &mut Steps<Testbed>) {
         testbed.control(Hook::ForgetSas)?;
         testbed.begin_stimulus();
         for sequence in 5000..5003 {
-            let (_, esp) = testbed.sealed_ping(sequence)?;
-            testbed.send_esp(&esp)?;
+            let (_, packet) = testbed.sealed_ping(sequence)?;
+            testbed.send_outside(packet)?;
         }
         Ok(())
     });
@@ -149,7 +149,8 @@ fn dropped(testbed: &mut Testbed, step: &mut Step, spi: u32, keys_of_inbound: bo
     let draft = tunnel_draft(spi, 5000, ping.packet());
     let esp = if keys_of_inbound { testbed.seal_as_inbound(&draft)? } else { testbed.seal(&draft)? };
     let silence = testbed.silence();
-    let came = testbed.comes_through(&ping, &esp, silence)?;
+    let packet = testbed.esp_packet(&esp)?;
+    let came = testbed.comes_through(&ping, packet, silence)?;
     step.observed(format!("SPI {spi:08x}: {}", if came { "let through" } else { "dropped" }));
     if came { Err(StepError::failed("dropped", "let through")) } else { Ok(()) }
 }

@@ -11,6 +11,7 @@ mod informational;
 mod invalid_spi;
 mod liveness;
 mod nat;
+mod pair;
 mod payloads;
 mod rekey;
 mod replay;
@@ -34,6 +35,7 @@ pub fn all() -> Steps<Testbed> {
     invalid_spi::register(&mut steps);
     liveness::register(&mut steps);
     nat::register(&mut steps);
+    pair::register(&mut steps);
     payloads::register(&mut steps);
     rekey::register(&mut steps);
     replay::register(&mut steps);

@@ -98,7 +98,9 @@ pub(super) fn register(steps: &mut Steps<Testbed>) {
     steps.when("^(a valid|a forged|a replayed) ESP packet comes from port (\\d+)$", |testbed, step| {
         let (kind, port) = (step.arg_text(0)?.to_owned(), step.arg(1)?);
         let number = 50_000 + testbed.mark() as u64;
-        let (_, mut esp) = testbed.sealed_ping(number)?;
+        let (child, ping) = (testbed.child()?, testbed.new_ping());
+        let draft = testbed.draft_on(&child, number, &ping.packet())?;
+        let mut esp = testbed.seal(&draft)?;
         if kind == "a replayed" {
             testbed.send_esp(&esp)?;
             testbed.wait(LOOK)?;

@@ -67,7 +67,7 @@ fn register_setup(steps: &mut Steps<Testbed>) {
     });
     steps.given("an IKE SA of {word} and a Child SA", |testbed, step| {
         let proposal: IkeProposal = step.arg(0)?;
-        if !testbed.profile().ike.proposals.contains(&proposal) {
+        if !testbed.profile().ike().proposals.contains(&proposal) {
             return Err(StepError::not_applicable(format!("the profile has no IKE proposal {}", step.arg_text(0)?)));
         }
         testbed.reconfigure_tester(|config| {

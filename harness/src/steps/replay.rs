@@ -12,32 +12,8 @@ use std::time::Duration;
 /// How far below the highest number the search for the window's edge goes.
 const SEARCH: u64 = 8192;
 
-/// Octets of the ICV that a forger changes, from the end.
-const ICV_END: usize = 1;
-
 /// Registers the steps.
 pub(super) fn register(steps: &mut Steps<Testbed>) {
-    steps.given("the DUT's replay window is {int}", |testbed, step| {
-        let size = step.arg(0)?;
-        if configured(testbed) == Some(u64::from(size)) {
-            return Ok(());
-        }
-        let limits = testbed.reconfigure_dut(|config| {
-            let connections = config.ike.connections.iter_mut();
-            connections.flat_map(|connection| &mut connection.children).for_each(|child| child.replay_window = size);
-        });
-        limits.map_err(|_| StepError::not_applicable(format!("the replay window of this DUT is not {size}")))
-    });
-    steps.given("the DUT's replay check is off", |testbed, _| {
-        if testbed.profile().ipsec.replay_window == Some(Window::Off) {
-            return Ok(());
-        }
-        testbed.reconfigure_dut(|config| {
-            let connections = config.ike.connections.iter_mut();
-            connections.flat_map(|connection| &mut connection.children).for_each(|child| child.replay_window = 0);
-        })
-    });
-
     steps.when("the packet with number {word} is let through", |testbed, step| {
         let number = number(testbed, step, 0)?;
         if lets_through(testbed, number)? {
@@ -48,11 +24,8 @@ pub(super) fn register(steps: &mut Steps<Testbed>) {
     steps.when("a packet with number {word} and a bad ICV is sent", |testbed, step| {
         let number = number(testbed, step, 0)?;
         testbed.begin_stimulus();
-        let (_, mut esp) = testbed.sealed_ping(number)?;
-        if let Some(place) = esp.len().checked_sub(ICV_END).and_then(|at| esp.get_mut(at)) {
-            *place ^= 1;
-        }
-        testbed.send_esp(&esp)
+        let (_, packet) = testbed.forged_ping(number)?;
+        testbed.send_outside(packet)
     });
     steps.when("the tester rekeys the Child SA that it sends on", |testbed, _| {
         let (spi, since) = (testbed.child()?.inbound_spi, testbed.events().len());
@@ -122,7 +95,7 @@ pub(super) fn register(steps: &mut Steps<Testbed>) {
 
 /// The window's size as the profile says.
 fn configured(testbed: &Testbed) -> Option<u64> {
-    match testbed.profile().ipsec.replay_window {
+    match testbed.settings().replay_window {
         Some(Window::Packets(size)) => Some(u64::from(size)),
         Some(Window::Off) | None => None,
     }

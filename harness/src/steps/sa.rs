@@ -440,7 +440,7 @@ fn crafted_answers(steps: &mut Steps<Testbed>) {
 fn craft_answer(testbed: &mut Testbed, kind: Kind, craft: impl Fn(&mut Vec<Proposal>) + Send + 'static) -> StepResult {
     let exchange = if kind == Kind::Ike { ExchangeType::IKE_SA_INIT } else { ExchangeType::IKE_AUTH };
     // The DUT may offer all that it has.
-    let (ike, esp) = (testbed.profile().ike.proposals.to_vec(), testbed.profile().ipsec.proposals.to_vec());
+    let (ike, esp) = (testbed.profile().ike().proposals.to_vec(), testbed.profile().ipsec.proposals.to_vec());
     testbed.reconfigure_tester(|config| {
         for connection in &mut config.ike.connections {
             connection.ike_proposals.clone_from(&ike);

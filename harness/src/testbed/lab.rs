@@ -4,15 +4,17 @@ use super::medium::Medium;
 use super::sim::{MTU, Sim};
 use super::tunnel::{CHILD, CONNECTION};
 use super::wire::WireLab;
-use super::{Edits, Plan, Testbed, hub};
+use super::{Edits, Plan, Setting, Settings, Testbed, Wanted, hub};
 use crate::dissect::{Dissector, Seen};
 use crate::evidence::{self, Clock, Direction, Evidence, Record};
-use crate::profile::{Profile, Window};
+use crate::profile::Profile;
 use crate::run::{Bench, DeviationInfo, Lab, ScenarioInfo, Setup, StepError, Steps};
 use rand_chacha::ChaCha20Rng;
 use rand_core::SeedableRng;
 use reference_peer::Instant;
-use reference_peer::config::{Child, Connection, CookiePolicy, IkeConfig, Remote, Retransmission, Secret, Selector};
+use reference_peer::config::{
+    Child, Connection, CookiePolicy, Esn, EspProposal, IkeConfig, Remote, Retransmission, Secret, Selector,
+};
 use reference_peer::deviation::{Deviation, DeviationSet};
 use reference_peer::gateway::{DeadPeerDetection, DpdMode, Gateway, GatewayConfig, Leg};
 use reference_peer::ike::v2::IkeKeys;
@@ -102,11 +104,11 @@ impl Testbed {
         let mut tester = Gateway::new(tester_config(&profile, &plan), scenario.seed);
         tester.set_hands(edits.clone());
         let mut outside = Interface::new(Address(hub::tester_mac(Leg::Outside, plan.number)), MTU);
-        outside.add_network(plan.outside(plan.tester));
+        plan.outside().for_each(|(_, tester)| outside.add_network(tester));
         let inside = has_inside.then(|| {
             let mut inside = Interface::new(Address(hub::tester_mac(Leg::Inside, plan.number)), MTU);
-            inside.add_network(plan.inside(plan.inside_host));
-            inside.set_default(plan.dut_inside);
+            plan.inside().for_each(|(_, host)| inside.add_network(host));
+            plan.inside().for_each(|(dut, _)| inside.set_default(dut.addr()));
             inside
         });
         Self {
@@ -129,6 +131,10 @@ impl Testbed {
             ping_id: 0,
             since: 0,
             nat: None,
+            wanted: Wanted::default(),
+            settings: Settings::of(&setup.profile),
+            manual: false,
+            unused: true,
             plan,
         }
     }
@@ -204,18 +210,14 @@ fn evidence_esp_keys(keys: &EspKeys) -> evidence::EspKeys {
 /// What the tester is told: a connection to the DUT with one child between the two protected networks.
 fn tester_config(profile: &Profile, plan: &Plan) -> GatewayConfig {
     let mut connection =
-        Connection::new(CONNECTION, plan.tester, Remote::Address(plan.dut), Secret::new(profile.ike.psk.expose()));
-    connection.local_id = plan.tester_id.clone();
-    connection.ike_proposals = profile.ike.proposals.first().cloned().into_iter().collect();
-    connection.children = vec![Child::new(
-        CHILD,
-        vec![Selector::net(plan.tester_net)],
-        vec![Selector::net(plan.dut_net)],
-        profile.ipsec.proposals.first().cloned().into_iter().collect(),
-    )];
+        Connection::new(CONNECTION, plan.tester, Remote::Address(plan.dut), Secret::new(profile.ike().psk.expose()));
+    connection.ike_proposals = profile.ike().proposals.first().cloned().into_iter().collect();
+    let proposals = profile.ipsec.proposals.first().cloned().into_iter().collect();
+    connection.children = vec![Child::new(CHILD, Vec::new(), Vec::new(), proposals)];
+    aim(&mut connection, plan);
     GatewayConfig {
         name: "tester".to_owned(),
-        outside: vec![plan.tester],
+        outside: plan.outside().map(|(_, tester)| tester.addr()).collect(),
         // The hosts behind the tester belong to the testbed.
         inside: Vec::new(),
         ike: IkeConfig { connections: vec![connection], cookies: CookiePolicy::Never, ..IkeConfig::default() },
@@ -223,35 +225,29 @@ fn tester_config(profile: &Profile, plan: &Plan) -> GatewayConfig {
     }
 }
 
-/// What the built-in DUT is told: all that its profile claims.
+/// Gives the tester's connection the addresses of a plan.
+pub(super) fn aim(connection: &mut Connection, plan: &Plan) {
+    connection.local = plan.tester;
+    connection.remote = Remote::Address(plan.dut);
+    connection.local_id = plan.tester_id.clone();
+    for child in connection.children.iter_mut().filter(|child| child.name == CHILD) {
+        child.local_ts = vec![Selector::net(plan.tester_net)];
+        child.remote_ts = vec![Selector::net(plan.dut_net)];
+    }
+}
+
+/// What the built-in DUT is told: all that its profile claims, with a connection for each version of IP outside.
 fn dut_config(profile: &Profile, plan: &Plan, deviations: &DeviationSet) -> GatewayConfig {
-    let mut connection =
-        Connection::new(CONNECTION, plan.dut, Remote::Address(plan.tester), Secret::new(profile.ike.psk.expose()));
-    connection.local_id = plan.dut_id.clone();
-    connection.ike_proposals = profile.ike.proposals.to_vec();
-    connection.retransmission = RETRANSMISSION;
-    let mut child = Child::new(
-        CHILD,
-        vec![Selector::net(plan.dut_net)],
-        vec![Selector::net(plan.tester_net)],
-        profile.ipsec.proposals.to_vec(),
-    );
-    child.replay_window = match profile.ipsec.replay_window {
-        Some(Window::Packets(packets)) => packets,
-        Some(Window::Off) => 0,
-        None => 64,
-    };
-    let mut transport = child.clone();
-    transport.name = "host".to_owned();
-    transport.mode = reference_peer::config::Mode::Transport;
-    transport.local_ts = vec![Selector::host()];
-    transport.remote_ts = vec![Selector::host()];
-    connection.children = vec![child, transport];
-    GatewayConfig {
+    let mut gateway = GatewayConfig {
         name: "dut".to_owned(),
-        outside: vec![plan.dut],
-        inside: vec![plan.dut_inside],
-        ike: IkeConfig { connections: vec![connection], deviations: deviations.clone(), ..IkeConfig::default() },
+        outside: plan.outside().map(|(dut, _)| dut.addr()).collect(),
+        inside: plan.inside().map(|(dut, _)| dut.addr()).collect(),
+        outside_mtu: profile.outside.mtu,
+        ike: IkeConfig {
+            connections: plan.each_outside().map(|plan| dut_connection(profile, &plan)).collect(),
+            deviations: deviations.clone(),
+            ..IkeConfig::default()
+        },
         initiate_on_traffic: true,
         dead_peer_detection: profile
             .dpd
@@ -259,5 +255,36 @@ fn dut_config(profile: &Profile, plan: &Plan, deviations: &DeviationSet) -> Gate
             .map(|dpd| DeadPeerDetection { interval: dpd.delay, mode: DpdMode::OnDemand }),
         nat_keepalive: Some(std::time::Duration::from_secs(20)),
         ..GatewayConfig::default()
+    };
+    let settings = Settings::of(profile);
+    let known = [
+        settings.replay_window.map(Setting::ReplayWindow),
+        settings.df_bit.map(Setting::DfBit),
+        settings.pre_fragmentation.map(Setting::PreFragmentation),
+    ];
+    known.into_iter().flatten().for_each(|setting| setting.apply(&mut gateway));
+    gateway
+}
+
+fn dut_connection(profile: &Profile, plan: &Plan) -> Connection {
+    let mut connection =
+        Connection::new(CONNECTION, plan.dut, Remote::Address(plan.tester), Secret::new(profile.ike().psk.expose()));
+    connection.local_id = plan.dut_id.clone();
+    connection.ike_proposals = profile.ike().proposals.to_vec();
+    connection.retransmission = RETRANSMISSION;
+    let (ours, theirs): (Vec<_>, Vec<_>) =
+        plan.networks().map(|(dut, tester)| (Selector::net(dut), Selector::net(tester))).unzip();
+    let mut proposals = profile.ipsec.proposals.to_vec();
+    if profile.ipsec.esn {
+        let extended = |proposal: &EspProposal| EspProposal { esn: Esn::Only, ..proposal.clone() };
+        proposals.extend(profile.ipsec.proposals.iter().map(extended));
     }
+    let child = Child::new(CHILD, ours, theirs, proposals);
+    let mut transport = child.clone();
+    transport.name = "host".to_owned();
+    transport.mode = reference_peer::config::Mode::Transport;
+    transport.local_ts = vec![Selector::host()];
+    transport.remote_ts = vec![Selector::host()];
+    connection.children = vec![child, transport];
+    connection
 }

@@ -1,7 +1,10 @@
 //! What lies around a tester: the links that its frames cross, the clock, and the DUT behind them.
 
+use super::pair::ManualSas;
+use super::settings::Setting;
 use reference_peer::Instant;
 use reference_peer::gateway::{GatewayConfig, Leg};
+use std::sync::Arc;
 use std::sync::mpsc::Receiver;
 
 /// A frame that has reached the tester.
@@ -16,7 +19,7 @@ pub struct Arrival {
 }
 
 /// A way to make the DUT do something that is not a packet.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[derive(Debug, Clone)]
 pub enum Hook {
     /// Begin a negotiation with this scenario's tester.
     Initiate,
@@ -36,11 +39,17 @@ pub enum Hook {
     Log,
     /// The DUT's counters, as text.
     Counters,
+    /// Use SAs with manual keys with this tester.
+    InstallSa(Arc<ManualSas>),
+    /// Forget them, and what was set for this tester.
+    RemoveSa,
+    /// Change a setting for this tester.
+    Set(Setting),
 }
 
 impl Hook {
     /// The hook's name in a profile's `control` section.
-    pub fn name(self) -> &'static str {
+    pub fn name(&self) -> &'static str {
         match self {
             Self::Initiate => "initiate",
             Self::ClearSas => "clear_sas",
@@ -51,6 +60,9 @@ impl Hook {
             Self::Sas => "sas",
             Self::Log => "log",
             Self::Counters => "counters",
+            Self::InstallSa(_) => "install_sa",
+            Self::RemoveSa => "remove_sa",
+            Self::Set(setting) => setting.hook(),
         }
     }
 }

@@ -11,7 +11,10 @@ mod medium;
 mod nat;
 mod node;
 pub mod offer;
+mod pair;
 mod plan;
+mod seal;
+mod settings;
 mod sim;
 #[cfg(test)]
 mod tests;
@@ -24,8 +27,11 @@ pub use edits::{Caught, Edits, Which};
 pub use lab::CounterpeerBench;
 pub use medium::{Arrival, Control, Hook, Medium, MediumError};
 pub use nat::PortNat;
-pub use plan::Plan;
-pub use traffic::{PING_DATA, Ping, Pings, ip_packet, tunnel_draft};
+pub use pair::{Keying, ManualSas, Ports, Protection, Wanted};
+pub use plan::{Family, Plan};
+pub use seal::tunnel_draft;
+pub use settings::{Setting, Settings};
+pub use traffic::{PING_DATA, Ping, Pings, ip_packet};
 pub use tunnel::{CHILD, CONNECTION};
 
 use crate::dissect::{Dissector, Seen};
@@ -70,6 +76,14 @@ pub struct Testbed {
     since: usize,
     /// The NAT in front of the tester.
     nat: Option<PortNat>,
+    /// What the scenario wants of its SAs.
+    wanted: Wanted,
+    /// What the DUT is told at present.
+    settings: Settings,
+    /// Has the DUT been given SAs with manual keys?
+    manual: bool,
+    /// Is this the first scenario of this tester in the run?
+    unused: bool,
 }
 
 impl Testbed {

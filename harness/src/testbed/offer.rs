@@ -77,7 +77,7 @@ impl Testbed {
     pub fn speak_suites(&mut self, ike: &str, esp: &str) -> Result<(), StepError> {
         let (ike, esp) = (self.ike_base(ike)?, self.esp_base(esp)?);
         let lacks = |what: &dyn std::fmt::Debug| StepError::not_applicable(format!("the profile lacks {what:?}"));
-        if let Some(ike) = ike.as_ref().filter(|ike| !self.profile.ike.proposals.contains(ike)) {
+        if let Some(ike) = ike.as_ref().filter(|ike| !self.profile.ike().proposals.contains(ike)) {
             return Err(lacks(ike));
         }
         if let Some(esp) = esp.as_ref().filter(|esp| !self.profile.ipsec.proposals.contains(esp)) {
@@ -110,7 +110,7 @@ impl Testbed {
     }
 
     fn ike_base(&self, word: &str) -> Result<Option<IkeProposal>, StepError> {
-        let all = &self.profile.ike.proposals;
+        let all = &self.profile.ike().proposals;
         let is_aead = |proposal: &&IkeProposal| proposal.encryption.iter().all(Algorithm::is_aead);
         choose(word, all.iter(), is_aead)
     }

@@ -1,9 +1,53 @@
 //! Who has which address in a scenario.
 
-use crate::profile::{AddressRange, Profile};
+use crate::profile::{AddressRange, HostAddress, Profile};
 use ipnet::IpNet;
 use reference_peer::config::{Identity, IdentityError};
+use std::fmt;
 use std::net::IpAddr;
+use std::str::FromStr;
+
+/// Version of IP.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Family {
+    /// IPv4.
+    V4,
+    /// IPv6.
+    V6,
+}
+
+impl Family {
+    /// Both, IPv4 first.
+    pub const ALL: [Self; 2] = [Self::V4, Self::V6];
+
+    /// The version of an address.
+    pub fn of(address: IpAddr) -> Self {
+        if address.is_ipv4() { Self::V4 } else { Self::V6 }
+    }
+
+    /// Is the address of this version?
+    pub fn has(self, address: IpAddr) -> bool {
+        Self::of(address) == self
+    }
+}
+
+impl fmt::Display for Family {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(if *self == Self::V4 { "IPv4" } else { "IPv6" })
+    }
+}
+
+impl FromStr for Family {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        match text {
+            "IPv4" => Ok(Self::V4),
+            "IPv6" => Ok(Self::V6),
+            _ => Err(format!("{text:?} is neither IPv4 nor IPv6")),
+        }
+    }
+}
 
 /// Addresses and identities of one scenario. Scenarios that run side by side have different numbers.
 #[derive(Debug, Clone)]
@@ -14,14 +58,10 @@ pub struct Plan {
     pub dut: IpAddr,
     /// The tester's outside address.
     pub tester: IpAddr,
-    /// Prefix length of the outside network.
-    pub outside_prefix: u8,
     /// The DUT's inside address.
     pub dut_inside: IpAddr,
     /// The host on the DUT's inside that belongs to this tester.
     pub inside_host: IpAddr,
-    /// Prefix length of the inside network.
-    pub inside_prefix: u8,
     /// What the DUT protects.
     pub dut_net: IpNet,
     /// What this tester protects.
@@ -32,77 +72,178 @@ pub struct Plan {
     pub dut_id: Identity,
     /// This tester's identity.
     pub tester_id: Identity,
+    /// The outside in each family that the profile has.
+    outer: Vec<Outer>,
+    /// The protected networks in each family that the profile has.
+    inner: Vec<Inner>,
+}
+
+/// The outside in one family.
+#[derive(Debug, Clone)]
+struct Outer {
+    dut: HostAddress,
+    tester: IpAddr,
+    dut_id: Identity,
+    tester_id: Identity,
+}
+
+/// The protected networks in one family.
+#[derive(Debug, Clone)]
+struct Inner {
+    dut_inside: IpAddr,
+    prefix: u8,
+    inside_host: IpAddr,
+    dut_net: IpNet,
+    tester_net: IpNet,
+    tester_host: IpAddr,
 }
 
 impl Plan {
-    /// The plan of tester `number` (from 1) for a DUT.
+    /// The plan of tester `number` (from 1) for a DUT, with IPv4 wherever the profile has it.
     ///
     /// # Errors
     /// When the profile has no address left for it, or says too little.
     pub fn new(profile: &Profile, number: u32) -> Result<Self, String> {
-        let index = usize::try_from(number).unwrap_or(usize::MAX);
-        let pick = |ranges: &[AddressRange]| {
-            // The n-th of all addresses in the order in which they are written.
-            let mut left = index;
-            for range in ranges {
-                if left < range.len() {
-                    return range.nth(left);
-                }
-                left -= range.len();
-            }
-            None
-        };
         let missing = |what: &str| format!("profile {}: no {what} for tester {number}", profile.name);
-        let tester = pick(&profile.outside.testers).ok_or_else(|| missing("address in outside.testers"))?;
-        let outside = profile.outside.dut.iter().find(|dut| dut.address().is_ipv4() == tester.is_ipv4());
-        let outside = outside.ok_or_else(|| missing("address of the same family in outside.dut"))?;
-        let protected = profile.ipsec.protected.as_ref().ok_or_else(|| missing("ipsec.protected network"))?;
-        let tester_net =
-            subnet(protected.testers, number).ok_or_else(|| missing("subnet of ipsec.protected.testers"))?;
-        let tester_host = nth(tester_net, 10).ok_or_else(|| missing("host address in ipsec.protected.testers"))?;
-        let (dut_inside, inside_prefix, inside_host) = match &profile.inside {
-            Some(inside) => {
-                let dut = profile.dut_inside().ok_or_else(|| missing("address in inside.dut"))?;
-                let prefix = inside.dut.iter().find(|own| own.address() == dut).map_or(24, |own| own.prefix_len());
-                (dut, prefix, pick(&inside.hosts).ok_or_else(|| missing("address in inside.hosts"))?)
-            }
-            None => {
-                let dut = nth(protected.dut, 1).ok_or_else(|| missing("address in ipsec.protected.dut"))?;
-                (dut, protected.dut.prefix_len(), dut)
-            }
+        let mut outer = Vec::new();
+        let mut inner = Vec::new();
+        for family in Family::ALL {
+            outer.extend(Outer::new(profile, number, family)?);
+            inner.extend(Inner::new(profile, number, family));
+        }
+        let first = outer.first().cloned().ok_or_else(|| missing("address in outside.testers"))?;
+        let net = inner.first().cloned().ok_or_else(|| missing("network in ipsec.protected, or address inside,"))?;
+        let mut plan = Self {
+            number,
+            dut: first.dut.address(),
+            tester: first.tester,
+            dut_inside: net.dut_inside,
+            inside_host: net.inside_host,
+            dut_net: net.dut_net,
+            tester_net: net.tester_net,
+            tester_host: net.tester_host,
+            dut_id: first.dut_id.clone(),
+            tester_id: first.tester_id.clone(),
+            outer,
+            inner,
         };
+        plan.take_outer(&first);
+        plan.take_inner(&net);
+        Ok(plan)
+    }
+
+    /// The same tester with other versions of IP outside and in the protected networks.
+    ///
+    /// # Errors
+    /// The profile has none of that version.
+    pub fn with(&self, outer: Family, inner: Family) -> Result<Self, String> {
+        let ends = self.outer.iter().find(|ends| outer.has(ends.tester));
+        let ends = ends.ok_or_else(|| format!("the profile has no {outer} outside"))?;
+        let nets = self.inner.iter().find(|nets| inner.has(nets.tester_host));
+        let nets = nets.ok_or_else(|| format!("the profile protects no {inner} network"))?;
+        let mut plan = self.clone();
+        plan.take_outer(ends);
+        plan.take_inner(nets);
+        Ok(plan)
+    }
+
+    fn take_outer(&mut self, outer: &Outer) {
+        let Outer { dut, tester, dut_id, tester_id } = outer.clone();
+        (self.dut, self.tester, self.dut_id, self.tester_id) = (dut.address(), tester, dut_id, tester_id);
+    }
+
+    fn take_inner(&mut self, inner: &Inner) {
+        let Inner { dut_inside, inside_host, dut_net, tester_net, tester_host, .. } = *inner;
+        (self.dut_inside, self.inside_host, self.tester_host) = (dut_inside, inside_host, tester_host);
+        (self.dut_net, self.tester_net) = (dut_net, tester_net);
+    }
+
+    /// The version of IP outside, and in the protected networks.
+    pub fn families(&self) -> (Family, Family) {
+        (Family::of(self.tester), Family::of(self.tester_host))
+    }
+
+    /// The same tester in each version of IP that the outside has, protecting the same networks.
+    pub fn each_outside(&self) -> impl Iterator<Item = Self> + '_ {
+        self.outer.iter().map(|outer| {
+            let mut plan = self.clone();
+            plan.take_outer(outer);
+            plan
+        })
+    }
+
+    /// The protected networks in every version of IP: the DUT's and this tester's.
+    pub fn networks(&self) -> impl Iterator<Item = (IpNet, IpNet)> + '_ {
+        self.inner.iter().map(|inner| (inner.dut_net, inner.tester_net))
+    }
+
+    /// All addresses of the DUT outside, and of this tester, with the prefixes of their networks.
+    pub fn outside(&self) -> impl Iterator<Item = (IpNet, IpNet)> + '_ {
+        self.outer.iter().map(|outer| {
+            let prefix = outer.dut.prefix_len();
+            (with_prefix(outer.dut.address(), prefix), with_prefix(outer.tester, prefix))
+        })
+    }
+
+    /// All addresses of the DUT inside, and of the hosts there, with the prefixes of their networks.
+    pub fn inside(&self) -> impl Iterator<Item = (IpNet, IpNet)> + '_ {
+        self.inner
+            .iter()
+            .map(|inner| (with_prefix(inner.dut_inside, inner.prefix), with_prefix(inner.inside_host, inner.prefix)))
+    }
+}
+
+impl Outer {
+    /// `None` if the profile has no such version outside.
+    fn new(profile: &Profile, number: u32, family: Family) -> Result<Option<Self>, String> {
+        let dut = profile.outside.dut.iter().find(|dut| family.has(dut.address()));
+        let (Some(dut), Some(tester)) = (dut, pick(&profile.outside.testers, number, family)) else { return Ok(None) };
         let identity = |text: &str, address: IpAddr| match text {
             "" => Ok(Identity::from(address)),
             text => text.replace("{n}", &number.to_string()).parse().map_err(|error: IdentityError| error.to_string()),
         };
-        let identities = profile.ike.identities.as_ref();
-        Ok(Self {
-            number,
-            dut: outside.address(),
+        let identities = profile.ike().identities.as_ref();
+        Ok(Some(Self {
+            dut: *dut,
             tester,
-            outside_prefix: outside.prefix_len(),
-            dut_inside,
-            inside_host,
-            inside_prefix,
-            dut_net: protected.dut,
-            tester_net,
-            tester_host,
-            dut_id: identity(identities.map_or("", |ids| &ids.dut), outside.address())?,
+            dut_id: identity(identities.map_or("", |ids| &ids.dut), dut.address())?,
             tester_id: identity(identities.map_or("", |ids| &ids.testers), tester)?,
-        })
+        }))
     }
 }
 
-impl Plan {
-    /// An address on the outside with the prefix of that network.
-    pub fn outside(&self, address: IpAddr) -> IpNet {
-        with_prefix(address, self.outside_prefix)
+impl Inner {
+    /// `None` if the profile protects no such network, or has no addresses of that version inside.
+    fn new(profile: &Profile, number: u32, family: Family) -> Option<Self> {
+        let protected = profile.ipsec.protected.as_ref()?;
+        let net = |nets: &[IpNet]| nets.iter().find(|net| family.has(net.addr())).copied();
+        let dut_net = net(&protected.dut)?;
+        let tester_net = subnet(net(&protected.testers)?, number)?;
+        let tester_host = nth(tester_net, 10)?;
+        let (dut_inside, prefix, inside_host) = match &profile.inside {
+            Some(inside) => {
+                let dut = inside.dut.iter().find(|dut| family.has(dut.address()))?;
+                (dut.address(), dut.prefix_len(), pick(&inside.hosts, number, family)?)
+            }
+            None => {
+                let dut = nth(dut_net, 1)?;
+                (dut, dut_net.prefix_len(), dut)
+            }
+        };
+        Some(Self { dut_inside, prefix, inside_host, dut_net, tester_net, tester_host })
     }
+}
 
-    /// An address on the inside with the prefix of that network.
-    pub fn inside(&self, address: IpAddr) -> IpNet {
-        with_prefix(address, self.inside_prefix)
+/// The n-th of all addresses of a version, in the order in which they are written.
+fn pick(ranges: &[AddressRange], number: u32, family: Family) -> Option<IpAddr> {
+    let mut left = usize::try_from(number).ok()?;
+    for range in ranges.iter().filter(|range| family.has(range.first())) {
+        if left < range.len() {
+            return range.nth(left);
+        }
+        left -= range.len();
     }
+    None
 }
 
 /// The address alone where the prefix is longer than its family has bits.

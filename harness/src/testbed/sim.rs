@@ -49,10 +49,10 @@ impl Sim {
     fn dut(plan: &Plan, config: &GatewayConfig, seed: u64) -> GatewayNode {
         let gateway = Gateway::new(config.clone(), seed ^ 0x6475_7400);
         let mut outside = Interface::new(Address([0x02, 0xd0, 0, 0, 0, 1]), MTU);
-        outside.add_network(plan.outside(plan.dut));
+        plan.outside().for_each(|(dut, _)| outside.add_network(dut));
         outside.set_default(plan.tester);
         let mut inside = Interface::new(Address([0x02, 0xd0, 0, 0, 0, 2]), MTU);
-        inside.add_network(plan.inside(plan.dut_inside));
+        plan.inside().for_each(|(dut, _)| inside.add_network(dut));
         // Whatever comes to the gateway on the inside is its business, whoever it is for.
         inside.set_forwarding(true);
         GatewayNode::new(gateway, outside, inside)
@@ -144,8 +144,9 @@ impl Medium for Sim {
 impl Sim {
     fn obey(&mut self, hook: Hook) -> Result<String, MediumError> {
         let now = self.now;
-        let failed = |reason: String| MediumError::HookFailed { hook: hook.name(), reason };
-        let none = || MediumError::HookFailed { hook: hook.name(), reason: "the DUT has no such SA".to_owned() };
+        let name = hook.name();
+        let failed = |reason: String| MediumError::HookFailed { hook: name, reason };
+        let none = || MediumError::HookFailed { hook: name, reason: "the DUT has no such SA".to_owned() };
         let gateway = &mut self.dut.gateway;
         match hook {
             Hook::Initiate => {
@@ -185,7 +186,19 @@ impl Sim {
             }
             Hook::Sas => return Ok(format!("{:#?}", gateway.ike().ike_sas())),
             Hook::Counters => return Ok(format!("{:#?}", gateway.data().drops().iter().collect::<Vec<_>>())),
-            Hook::Log => return Err(MediumError::NoHook(hook.name())),
+            Hook::Log => return Err(MediumError::NoHook(name)),
+            Hook::InstallSa(sas) => {
+                gateway.install_manual(now, sas.pairs.clone()).map_err(|error| failed(error.to_string()))?;
+                let (to_dut, from_dut) = sas.used;
+                for pair in sas.pairs.iter().filter(|_| sas.used != (0, 0)) {
+                    gateway.preset_sequences(pair.inbound_spi, from_dut, to_dut);
+                }
+            }
+            Hook::RemoveSa => gateway.forget(now),
+            Hook::Set(setting) => {
+                setting.apply(&mut self.config);
+                self.dut = Self::dut(&self.plan, &self.config, self.seed);
+            }
         }
         self.dut.flush(now);
         Ok(String::new())

@@ -1,23 +1,19 @@
 //! Traffic of the hosts at both ends, and packets of a scenario's own making.
 
 use super::Testbed;
+use crate::dissect::Seen;
 use crate::run::StepError;
 use reference_peer::Instant;
-use reference_peer::gateway::{Leg, echo_reply, parameters};
-use reference_peer::hands::EspDraft;
-use reference_peer::ike::v2::{ChildSa, Path};
-use reference_peer::ipsec::keys::EspKeys;
+use reference_peer::config::Mode;
+use reference_peer::gateway::{Leg, echo_reply};
+use reference_peer::ike::v2::Path;
 use std::net::{IpAddr, SocketAddr};
-use std::sync::Arc;
 use std::time::Duration;
 use wire::ip::{self, Protocol};
 use wire::{icmpv4, icmpv6, ipv4, ipv6, natt, udp};
 
 /// Octets of data in a ping, unless a scenario says otherwise.
 pub const PING_DATA: usize = 56;
-
-/// Pings on their way at once, at most.
-const HANDFUL: usize = 32;
 
 /// One ping: where from, where to, and how to know it again.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -106,16 +102,29 @@ impl Testbed {
         if self.has_inside() { self.plan.inside_host } else { self.plan.dut_inside }
     }
 
-    /// A ping from the tester's protected host through the tunnel, not yet sent.
+    /// A ping from the tester's protected host through the tunnel, not yet sent; in transport mode from the tester
+    /// itself to the DUT.
     pub fn new_ping(&mut self) -> Ping {
         self.ping_id = self.ping_id.wrapping_add(1);
-        Ping {
-            source: self.plan.tester_host,
-            destination: self.ping_target(),
-            identifier: 0x4350,
-            sequence: self.ping_id,
-            data: vec![0x61; PING_DATA],
-        }
+        let (source, destination) = match self.wanted.mode {
+            Mode::Tunnel => (self.plan.tester_host, self.ping_target()),
+            Mode::Transport => (self.plan.tester, self.plan.dut),
+        };
+        Ping { source, destination, identifier: 0x4350, sequence: self.ping_id, data: vec![0x61; PING_DATA] }
+    }
+
+    /// Sends a ping in the clear to the DUT's outside address. Was it answered?
+    ///
+    /// # Errors
+    /// When the links or the DUT fail.
+    pub fn answers_ping(&mut self) -> Result<bool, StepError> {
+        let mut ping = self.new_ping();
+        (ping.source, ping.destination) = (self.plan.tester, self.plan.dut);
+        let mark = self.mark();
+        self.send_outside(ping.packet())?;
+        let limit = self.answer_limit();
+        let answer = |seen: &Seen| seen.ip.as_ref().is_some_and(|packet| ping.is_answered_by(&packet.to_bytes()));
+        Ok(self.await_seen(mark, limit, |seen| seen.from_dut && answer(seen))?.is_some())
     }
 
     /// Sends a ping from the tester's protected host through the tunnel and waits for the answer there.
@@ -125,8 +134,7 @@ impl Testbed {
     pub fn ping(&mut self, limit: Duration) -> Result<bool, StepError> {
         let ping = self.new_ping();
         let before = self.delivered.len();
-        let now = self.now();
-        self.tester.handle(now, Leg::Inside, &ping.packet());
+        self.send_from_tester_host(&ping.packet())?;
         self.await_state(limit, |testbed| {
             testbed.delivered.get(before..).unwrap_or_default().iter().any(|(_, packet)| ping.is_answered_by(packet))
         })
@@ -170,13 +178,19 @@ impl Testbed {
         self.flush()
     }
 
-    /// Sends an IP packet from the tester's protected host into the tester, which protects it if a policy says so.
+    /// Sends an IP packet from the tester's protected host into the tester, which protects it if a policy says so; one
+    /// that has the tester's own address comes from the tester itself.
     ///
     /// # Errors
     /// When the links or the DUT fail.
     pub fn send_from_tester_host(&mut self, packet: &[u8]) -> Result<(), StepError> {
         let now = self.now();
-        self.tester.handle(now, Leg::Inside, packet);
+        let own = ip::Packet::parse(packet).is_ok_and(|parsed| parsed.source() == self.plan.tester);
+        if own {
+            self.tester.originate(now, packet);
+        } else {
+            self.tester.handle(now, Leg::Inside, packet);
+        }
         self.flush()
     }
 
@@ -225,109 +239,6 @@ impl Testbed {
         Path { local: SocketAddr::new(self.plan.tester, 500), remote: SocketAddr::new(self.plan.dut, 500) }
     }
 
-    /// Seals an ESP packet with the keys of the tester's outbound SA, and any sequence number.
-    ///
-    /// # Errors
-    /// Inconclusive without a Child SA.
-    pub fn seal(&mut self, draft: &EspDraft) -> Result<Vec<u8>, StepError> {
-        let child = self.child()?;
-        self.seal_on(&child, draft)
-    }
-
-    /// Seals an ESP packet with the keys of a Child SA that need not be the newest.
-    ///
-    /// # Errors
-    /// Our own fault when it cannot be sealed.
-    pub fn seal_on(&mut self, child: &ChildSa, draft: &EspDraft) -> Result<Vec<u8>, StepError> {
-        let (_, outbound) = parameters(child, &Arc::default());
-        let keys = EspKeys::new(outbound).map_err(StepError::testbed)?;
-        let keys = keys.ok_or_else(|| StepError::testbed("an AH SA seals no ESP"))?;
-        self.seal_with(&keys, draft)
-    }
-
-    /// Seals an ESP packet with the keys of any SA.
-    ///
-    /// # Errors
-    /// Our own fault when it cannot be sealed.
-    pub fn seal_with(&mut self, keys: &EspKeys, draft: &EspDraft) -> Result<Vec<u8>, StepError> {
-        keys.seal(draft, &mut self.rng).map_err(StepError::testbed)
-    }
-
-    /// Sends ESP octets (SPI to ICV) as the newest Child SA sends them: natively or in UDP.
-    ///
-    /// # Errors
-    /// Inconclusive without a Child SA.
-    pub fn send_esp(&mut self, esp: &[u8]) -> Result<(), StepError> {
-        let packet = self.esp_packet(esp)?;
-        self.send_outside(packet)
-    }
-
-    /// The IP packet around ESP octets as the newest Child SA sends them: natively or in UDP.
-    ///
-    /// # Errors
-    /// Inconclusive without a Child SA.
-    pub fn esp_packet(&self, esp: &[u8]) -> Result<Vec<u8>, StepError> {
-        let child = self.child()?;
-        let (local, remote) = (child.path.local, child.path.remote);
-        if child.udp_encapsulation {
-            let upper = udp::Datagram::new(local.port(), remote.port(), esp).to_bytes(local.ip(), remote.ip());
-            return ip_packet(local.ip(), remote.ip(), Protocol::UDP, upper);
-        }
-        ip_packet(local.ip(), remote.ip(), Protocol::ESP, esp.to_vec())
-    }
-
-    /// An ESP packet with this sequence number around a ping through the tunnel.
-    ///
-    /// # Errors
-    /// Inconclusive without a Child SA.
-    pub fn sealed_ping(&mut self, sequence: u64) -> Result<(Ping, Vec<u8>), StepError> {
-        let ping = self.new_ping();
-        let spi = self.child()?.outbound_spi;
-        let esp = self.seal(&tunnel_draft(spi, sequence, ping.packet()))?;
-        Ok((ping, esp))
-    }
-
-    /// Sends a ping with a sequence number of its own. Was it let through? The answer is the proof: what is dropped by
-    /// the replay check gets none.
-    ///
-    /// # Errors
-    /// Inconclusive without a Child SA.
-    pub fn is_let_through(&mut self, sequence: u64, limit: Duration) -> Result<bool, StepError> {
-        let (ping, esp) = self.sealed_ping(sequence)?;
-        self.comes_through(&ping, &esp, limit)
-    }
-
-    /// Sends ESP octets around a ping. Did the ping come out inside, or its answer come back?
-    ///
-    /// # Errors
-    /// Inconclusive without a Child SA.
-    pub fn comes_through(&mut self, ping: &Ping, esp: &[u8], limit: Duration) -> Result<bool, StepError> {
-        let before = self.come_out();
-        self.send_esp(esp)?;
-        self.await_state(limit, |testbed| testbed.has_come_out(before, ping))
-    }
-
-    /// Sends pings with sequence numbers of their own, a handful at a time. Which were let through? `limit` is how long
-    /// the last of each handful may take.
-    ///
-    /// # Errors
-    /// Inconclusive without a Child SA.
-    pub fn are_let_through(&mut self, sequences: &[u64], limit: Duration) -> Result<Vec<bool>, StepError> {
-        let mut through = Vec::with_capacity(sequences.len());
-        for handful in sequences.chunks(HANDFUL) {
-            let before = self.come_out();
-            let mut pings = Vec::with_capacity(handful.len());
-            for sequence in handful {
-                let (ping, esp) = self.sealed_ping(*sequence)?;
-                self.send_esp(&esp)?;
-                pings.push(ping);
-            }
-            self.await_state(limit, |testbed| pings.iter().all(|ping| testbed.has_come_out(before, ping)))?;
-            through.extend(pings.iter().map(|ping| self.has_come_out(before, ping)));
-        }
-        Ok(through)
-    }
-
     /// How much has come out of the tunnel so far, at both ends.
     pub fn come_out(&self) -> (usize, usize) {
         (self.delivered.len(), self.inside_received.len())
@@ -338,17 +249,6 @@ impl Testbed {
     pub fn has_come_out(&self, (delivered, inside): (usize, usize), ping: &Ping) -> bool {
         self.came_out_inside(inside, |packet| ping.is_request(packet))
             || self.delivered.get(delivered..).unwrap_or_default().iter().any(|(_, p)| ping.is_answered_by(p))
-    }
-
-    /// Seals an ESP packet with the keys of the SA that the tester receives on: the DUT's outbound SA.
-    ///
-    /// # Errors
-    /// Inconclusive without a Child SA.
-    pub fn seal_as_inbound(&mut self, draft: &EspDraft) -> Result<Vec<u8>, StepError> {
-        let (inbound, _) = parameters(&self.child()?, &Arc::default());
-        let keys = EspKeys::new(inbound).map_err(StepError::testbed)?;
-        let keys = keys.ok_or_else(|| StepError::testbed("an AH SA seals no ESP"))?;
-        keys.seal(draft, &mut self.rng).map_err(StepError::testbed)
     }
 
     /// A packet has come out of the tunnel at the tester's protected host.
@@ -375,21 +275,6 @@ impl Testbed {
             let _ = inside.send_ip(now, reply.to_bytes());
         }
         self.inside_received.push((now, packet));
-    }
-}
-
-/// An honest tunnel mode draft around an IP packet.
-pub fn tunnel_draft(spi: u32, sequence: u64, packet: Vec<u8>) -> EspDraft {
-    let next_header = if packet.first().is_some_and(|first| first >> 4 == 6) { 41 } else { 4 };
-    EspDraft {
-        spi,
-        sequence,
-        payload: packet,
-        tfc_padding: Vec::new(),
-        padding: None,
-        pad_length: None,
-        next_header,
-        iv: None,
     }
 }
 

@@ -234,6 +234,10 @@ impl Testbed {
             // What cannot be closed any more is forgotten.
             let _ = self.tester.command(now, |ike, rng, hands| ike.delete_ike(now, rng, info.id, hands));
         }
+        if self.manual || self.settings.changed {
+            // A DUT that has no such hook keeps what it was told until its next scenario with this tester.
+            let _ = self.control(Hook::RemoveSa);
+        }
         // The verdict is given; a link that fails now changes nothing.
         let _ = self.wait(Duration::from_millis(30));
     }

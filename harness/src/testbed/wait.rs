@@ -195,6 +195,7 @@ impl Testbed {
             match &event {
                 Event::Ike(v2::Event::IkeKeys { keys, .. }) => self.dissector.add_ike((**keys).clone()),
                 Event::ChildInstalled(child) => self.dissector.add_child(child),
+                Event::Delivered(packet) => self.delivered.push((now, packet.clone())),
                 _ => {}
             }
             self.events.push((now, event));
@@ -208,6 +209,7 @@ impl Testbed {
             let shut = match &seen.content {
                 crate::dissect::Content::Ike(ike) => matches!(ike.opened, Some(Err(_))),
                 crate::dissect::Content::Esp(esp) => esp.opened.is_none(),
+                crate::dissect::Content::Ah(ah) => ah.opened.is_none(),
                 _ => false,
             };
             if shut {

@@ -11,7 +11,7 @@ use crate::verdict::Place;
 use packet_io::Clock as Stopwatch;
 use reference_peer::Instant;
 use reference_peer::gateway::Leg;
-use std::collections::VecDeque;
+use std::collections::{BTreeSet, VecDeque};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::channel;
 use std::sync::{Arc, Condvar, Mutex, PoisonError};
@@ -38,6 +38,8 @@ struct Shared {
     /// Tester numbers that no scenario has, the one longest unused first.
     numbers: Mutex<VecDeque<u32>>,
     returned: Condvar,
+    /// Tester numbers that some scenario of this run has had.
+    used: Mutex<BTreeSet<u32>>,
 }
 
 impl WireLab {
@@ -51,7 +53,8 @@ impl WireLab {
         if numbers.is_empty() {
             return Err(format!("profile {}: outside.testers has no address for a tester", setup.profile.name));
         }
-        let shared = Shared { hub, dut, clock, numbers: Mutex::new(numbers), returned: Condvar::new() };
+        let shared =
+            Shared { hub, dut, clock, numbers: Mutex::new(numbers), returned: Condvar::new(), used: Mutex::default() };
         Ok(Self { setup: setup.clone(), shared: Arc::new(shared), answered: AtomicBool::new(false) })
     }
 }
@@ -68,7 +71,9 @@ impl WireLab {
             seed: self.setup.seed,
         };
         let mut testbed = self.begin(&scenario).map_err(|error| error.to_string())?;
-        if testbed.answers_ike_sa_init().map_err(|error| error.to_string())? {
+        let speaks_ike = self.setup.profile.ike().versions.contains(&2);
+        let answers = if speaks_ike { testbed.answers_ike_sa_init() } else { testbed.answers_ping() };
+        if answers.map_err(|error| error.to_string())? {
             return Ok(());
         }
         let (dut, name) = (testbed.plan().dut, &self.setup.profile.name);
@@ -76,11 +81,11 @@ impl WireLab {
         let is_its = |seen: &Seen| {
             matches!(seen.content, Content::Arp) || seen.ip.as_ref().is_some_and(|packet| packet.source() == dut)
         };
-        Err(if testbed.seen().iter().any(|seen| seen.from_dut && is_its(seen)) {
+        Err(if speaks_ike && testbed.seen().iter().any(|seen| seen.from_dut && is_its(seen)) {
             format!(
                 "profile {name}: {dut} is there, but answers no IKE_SA_INIT request within {limit:?}: check that its IKE \
                  daemon runs and takes {} from {}",
-                self.setup.profile.ike.proposals.first().map(ToString::to_string).unwrap_or_default(),
+                self.setup.profile.ike().proposals.first().map(ToString::to_string).unwrap_or_default(),
                 testbed.plan().tester
             )
         } else {
@@ -97,13 +102,16 @@ impl Lab for WireLab {
 
     fn begin(&self, scenario: &ScenarioInfo) -> Result<Testbed, StepError> {
         let number = self.shared.take_number();
+        let unused = self.shared.used.lock().unwrap_or_else(PoisonError::into_inner).insert(number);
         let number = Number { shared: Arc::clone(&self.shared), number };
         let plan = Plan::new(&self.setup.profile, number.number).map_err(StepError::testbed)?;
         let has_inside = self.shared.hub.has(Leg::Inside);
         let macs = [Leg::Outside, Leg::Inside].map(|leg| tester_mac(leg, plan.number)).to_vec();
         let seat = self.shared.hub.seat(macs);
         let medium = Wire { shared: Arc::clone(&self.shared), seat, plan: plan.clone(), _number: number };
-        Ok(Testbed::new(&self.setup, plan, Box::new(medium), has_inside, scenario))
+        let mut testbed = Testbed::new(&self.setup, plan, Box::new(medium), has_inside, scenario);
+        testbed.unused = unused;
+        Ok(testbed)
     }
 
     fn step_begins(&self, world: &mut Testbed, step: &str) {

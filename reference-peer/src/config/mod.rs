@@ -123,14 +123,14 @@ pub struct Child {
     pub remote_ts: Vec<Selector>,
     /// ESP and AH proposals, best first.
     pub esp_proposals: Vec<EspProposal>,
-    /// Size of the anti-replay window in packets, 0 for none.
-    pub replay_window: u32,
+    /// Anti-replay window of its SAs (guide chapter 2, per crypto map); `None` for the global one.
+    pub replay_window: Option<Window>,
     /// Lifetime of each SA pair.
     pub lifetime: Lifetime,
 }
 
 impl Child {
-    /// A child in tunnel mode with a replay window of 64 and no lifetime.
+    /// A child in tunnel mode with the global replay window and no lifetime.
     pub fn new(
         name: impl Into<String>,
         local_ts: Vec<Selector>,
@@ -143,9 +143,35 @@ impl Child {
             local_ts,
             remote_ts,
             esp_proposals,
-            replay_window: 64,
+            replay_window: None,
             lifetime: Lifetime::default(),
         }
+    }
+}
+
+/// An anti-replay window (RFC 4303 section 3.4.3, guide chapter 2).
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Window {
+    /// No check.
+    Off,
+    /// Of this many packets.
+    Packets(u32),
+}
+
+impl Window {
+    /// The size in packets; `None` for no check.
+    pub fn size(self) -> Option<u32> {
+        match self {
+            Self::Off => None,
+            Self::Packets(size) => Some(size),
+        }
+    }
+}
+
+impl Default for Window {
+    /// 64 packets: the default of RFC 4303 section 3.4.3 and of the guide.
+    fn default() -> Self {
+        Self::Packets(64)
     }
 }
 

@@ -449,6 +449,8 @@ deviations! {
     AcceptsLeftOfWindow = "accepts-left-of-window" ["CISCO-REPLAY-009", "CISCO-REPLAY-022"];
     /// Keeps one replay window for all sequence number spaces.
     OneWindowForAllSpaces = "one-window-for-all-spaces" ["CISCO-REPLAY-011"];
+    /// Keeps a window of full size for each of several sequence number spaces.
+    FullWindowForEachSpace = "full-window-for-each-space" ["CISCO-REPLAY-015"];
     /// Numbers the packets of all queues in space 0.
     CountsAllInOneSpace = "counts-all-in-one-space" ["CISCO-REPLAY-012", "CISCO-REPLAY-013"];
     /// Drops packets after a gap that is wider than the window.
@@ -515,6 +517,8 @@ deviations! {
     CopiesInnerTtl = "copies-inner-ttl" ["TUN-001"];
     /// Uses the inner source address in the outer header.
     InnerSourceOutside = "inner-source-outside" ["TUN-002"];
+    /// Takes a packet that has only one of the two protections of a bundle.
+    AcceptsHalfBundle = "accepts-half-bundle" ["CISCO-V6VTI-002"];
     /// Forwards everything that decrypts.
     SkipsSelectorCheck = "skips-selector-check" ["TUN-003"];
     /// Forwards clear traffic that should have been protected.

@@ -1,6 +1,9 @@
 //! What a gateway is told beyond IKE: its own addresses, and the behaviours of the guide's chapters.
 
-use crate::config::IkeConfig;
+use crate::config::{IkeConfig, Window};
+use crate::ipsec::sa::{DfBit, Dscp, Ecn};
+use crate::ipsec::spd::Policy;
+use std::collections::BTreeMap;
 use std::net::IpAddr;
 use std::time::Duration;
 
@@ -26,6 +29,8 @@ pub struct GatewayConfig {
     /// A keepalive is sent through a NAT in front of us when nothing else was sent for so long (RFC 3948 section 4);
     /// `None` sends none.
     pub nat_keepalive: Option<Duration>,
+    /// How packets are protected, fragmented and filtered.
+    pub data: DataConfig,
 }
 
 impl Default for GatewayConfig {
@@ -41,7 +46,87 @@ impl Default for GatewayConfig {
             dead_peer_detection: None,
             invalid_spi: InvalidSpi::default(),
             nat_keepalive: None,
+            data: DataConfig::default(),
         }
+    }
+}
+
+/// What the data plane is told: the settings of guide chapters 2, 3 and 7, and of RFC 4301 and 6040.
+#[derive(Debug, Clone)]
+pub struct DataConfig {
+    /// Outer DF bit (guide chapter 7, `crypto ipsec df-bit` in global configuration).
+    pub df_bit: DfBit,
+    /// Outer DF bit of the outside interface; overrides the global one.
+    pub interface_df_bit: Option<DfBit>,
+    /// Packets that will not fit are fragmented before encryption (guide chapter 3, `crypto ipsec fragmentation`).
+    pub pre_fragmentation: bool,
+    /// The same of the outside interface; overrides the global setting.
+    pub interface_pre_fragmentation: Option<bool>,
+    /// SAs belong to a virtual tunnel interface, whose own MTU decides about fragmentation (guide chapter 3).
+    pub tunnel_interface: Option<TunnelInterface>,
+    /// ECN at the tunnel's ends (RFC 6040).
+    pub ecn: Ecn,
+    /// Outer DSCP (RFC 4301 section 5.1.2.1).
+    pub dscp: Dscp,
+    /// Anti-replay window of SAs whose child says nothing (guide chapter 2).
+    pub replay_window: Window,
+    /// Sixteen sequence number spaces an SA (guide chapter 2, `multi-sn`).
+    pub sequence_spaces: bool,
+    /// The sequence number space (0 to 15) of packets with a DSCP: that of the egress queue which the QoS policy puts
+    /// them into. What is not named goes to space 0.
+    pub queues: BTreeMap<u8, u8>,
+    /// Path MTU of each SA (RFC 4301 section 8.2).
+    pub path_mtu: PathMtu,
+    /// Policies that are tried before those that follow from connections (RFC 4301 section 4.4.1).
+    pub policies: Vec<Policy>,
+    /// Check that padding is 1, 2, 3, ... (RFC 4303 section 2.4).
+    pub check_padding: bool,
+    /// INVALID_SELECTORS notifies a second, at most (RFC 7296 section 3.10.1); 0 for none.
+    pub invalid_selectors: u32,
+}
+
+impl Default for DataConfig {
+    /// As the guide's defaults and the RFCs' recommendations are.
+    fn default() -> Self {
+        Self {
+            df_bit: DfBit::default(),
+            interface_df_bit: None,
+            pre_fragmentation: true,
+            interface_pre_fragmentation: None,
+            tunnel_interface: None,
+            ecn: Ecn::default(),
+            dscp: Dscp::default(),
+            replay_window: Window::default(),
+            sequence_spaces: false,
+            queues: BTreeMap::new(),
+            path_mtu: PathMtu::default(),
+            policies: Vec::new(),
+            check_padding: true,
+            invalid_selectors: 1,
+        }
+    }
+}
+
+/// A virtual tunnel interface (guide chapter 3).
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub struct TunnelInterface {
+    /// The longest inner packet that it carries, octets.
+    pub ip_mtu: usize,
+}
+
+/// What is made of path MTU discovery (RFC 4301 section 8.2, RFC 1191, RFC 8201).
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub struct PathMtu {
+    /// ICMP errors from the outside that quote a packet of an own SA change its path MTU.
+    pub heed_icmp: bool,
+    /// How long a learned path MTU holds.
+    pub age: Duration,
+}
+
+impl Default for PathMtu {
+    /// Heeded, for ten minutes (RFC 1191 section 6.3, RFC 8201 section 4).
+    fn default() -> Self {
+        Self { heed_icmp: true, age: Duration::from_secs(600) }
     }
 }
 

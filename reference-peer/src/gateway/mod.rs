@@ -4,15 +4,19 @@
 //! gives packets to send, [`Gateway::poll_event`] tells what happened, [`Gateway::poll_timeout`] says when to call
 //! again. Each behaviour that the vendor guide has a chapter on is a file of its own here.
 
+mod anti_replay;
 mod config;
 mod dead_peer_detection;
+mod df_bit;
 mod invalid_spi_recovery;
 mod local;
+mod manual;
 mod nat_transparency;
 mod traffic;
 
-pub use config::{DeadPeerDetection, DpdMode, GatewayConfig, InvalidSpi};
+pub use config::{DataConfig, DeadPeerDetection, DpdMode, GatewayConfig, InvalidSpi, PathMtu, TunnelInterface};
 pub use local::echo_reply;
+pub use manual::ManualPair;
 pub use traffic::{DataPlane, parameters};
 
 use crate::Instant;
@@ -88,6 +92,8 @@ pub enum Event {
         /// The SPI.
         spi: u32,
     },
+    /// A packet in transport mode was for the gateway itself: the IP packet as it would have been without protection.
+    Delivered(Vec<u8>),
     /// An ESP or AH packet was accepted.
     Decapsulated {
         /// SPI.
@@ -154,7 +160,7 @@ impl Gateway {
     pub fn new(config: GatewayConfig, seed: u64) -> Self {
         Self {
             ike: Engine::new(config.ike.clone()),
-            data: DataPlane::new(Arc::new(config.ike.deviations.clone())),
+            data: DataPlane::new(config.data.clone(), Arc::new(config.ike.deviations.clone())),
             watch: Watch::default(),
             keepalives: Keepalives::default(),
             recovery: Recovery::default(),

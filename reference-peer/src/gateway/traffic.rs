@@ -1,7 +1,7 @@
 //! The way of protected packets: from the outside through an SA to the inside, and back (RFC 4301 sections 5.1 and 5.2).
 
 use super::nat_transparency::NATT_PORT;
-use super::{Event, Gateway, Leg};
+use super::{DataConfig, Event, Gateway, Leg, anti_replay, df_bit};
 use crate::Instant;
 use crate::config::Mode;
 use crate::deviation::{Deviation, DeviationSet};
@@ -32,6 +32,7 @@ pub struct DataPlane {
     pairs: BTreeMap<u32, Pair>,
     waiting: VecDeque<Vec<u8>>,
     drops: Drops,
+    config: DataConfig,
     deviations: Arc<DeviationSet>,
 }
 
@@ -39,15 +40,18 @@ pub struct DataPlane {
 struct Pair {
     outbound: OutboundId,
     child: ChildSa,
+    /// Inbound SPI of the pair that protects once more what this one has protected: the two are a bundle.
+    over: Option<u32>,
 }
 
 impl DataPlane {
-    pub(super) fn new(deviations: Arc<DeviationSet>) -> Self {
+    pub(super) fn new(config: DataConfig, deviations: Arc<DeviationSet>) -> Self {
         Self {
             sad: Sad::new(Arc::clone(&deviations)),
             pairs: BTreeMap::new(),
             waiting: VecDeque::new(),
             drops: Drops::default(),
+            config,
             deviations,
         }
     }
@@ -73,7 +77,10 @@ impl DataPlane {
 
     /// Uses a new pair. It is received on at once; what is sent takes the newest pair that fits.
     pub(super) fn install(&mut self, child: &ChildSa, now: Instant) -> Result<(), SaError> {
-        let (inbound, outbound) = parameters(child, &self.deviations);
+        let (mut inbound, mut outbound) = parameters(child, &self.deviations);
+        for sa in [&mut inbound, &mut outbound] {
+            self.configure(sa, child);
+        }
         let inbound = InboundSa::new(inbound, now)?;
         let outbound = OutboundSa::new(outbound, now)?;
         self.sad.insert_inbound(inbound)?;
@@ -83,8 +90,30 @@ impl DataPlane {
             self.sad.insert_inbound(InboundSa::new(send, now)?)?;
         }
         let outbound = self.sad.insert_outbound(outbound);
-        self.pairs.insert(child.inbound_spi, Pair { outbound, child: child.clone() });
+        self.pairs.insert(child.inbound_spi, Pair { outbound, child: child.clone(), over: None });
         Ok(())
+    }
+
+    /// What the data plane is told, put into the parameters of an SA.
+    fn configure(&self, sa: &mut SaParameters, child: &ChildSa) {
+        sa.df = df_bit::effective(&self.config);
+        sa.ecn = self.config.ecn;
+        sa.dscp = self.config.dscp;
+        sa.check_padding = self.config.check_padding;
+        sa.replay_window = anti_replay::effective(&self.config, child.replay_window).size();
+        sa.numbering = anti_replay::numbering(&self.config, child.esn);
+    }
+
+    /// Makes a bundle: what the pair of `inner` has protected is protected by the pair of `outer` once more.
+    pub(super) fn bundle(&mut self, inner: u32, outer: u32) {
+        if let Some(pair) = self.pairs.get_mut(&inner) {
+            pair.over = Some(outer);
+        }
+    }
+
+    /// The inbound SPI of the pair that goes over that of an inbound SPI.
+    pub(super) fn over(&self, inbound_spi: u32) -> Option<u32> {
+        self.pairs.get(&inbound_spi)?.over
     }
 
     pub(super) fn remove(&mut self, inbound_spi: u32) {
@@ -104,7 +133,7 @@ impl DataPlane {
 
     /// The peer of an IKE SA is to be reached elsewhere.
     pub(super) fn update_path(&mut self, ike_sa: IkeSaId, path: Path) {
-        for (inbound_spi, pair) in self.pairs.iter_mut().filter(|(_, pair)| pair.child.ike_sa == ike_sa) {
+        for (inbound_spi, pair) in self.pairs.iter_mut().filter(|(_, pair)| pair.child.ike_sa == Some(ike_sa)) {
             pair.child.path = path;
             let udp = pair.child.udp_encapsulation;
             if let Some(mut sa) = self.sad.remove_outbound(pair.outbound) {
@@ -121,8 +150,8 @@ impl DataPlane {
     }
 
     pub(super) fn move_children(&mut self, from: IkeSaId, to: IkeSaId) {
-        for pair in self.pairs.values_mut().filter(|pair| pair.child.ike_sa == from) {
-            pair.child.ike_sa = to;
+        for pair in self.pairs.values_mut().filter(|pair| pair.child.ike_sa == Some(from)) {
+            pair.child.ike_sa = Some(to);
         }
     }
 
@@ -136,7 +165,7 @@ impl DataPlane {
     }
 }
 
-/// The two SAs of a child: what we receive on, what we send on.
+/// The two SAs of a child: what we receive on, what we send on. The settings of a gateway are not in them.
 pub fn parameters(child: &ChildSa, deviations: &Arc<DeviationSet>) -> (SaParameters, SaParameters) {
     let (local, remote) = (child.path.local, child.path.remote);
     let selectors = Selectors {
@@ -153,7 +182,7 @@ pub fn parameters(child: &ChildSa, deviations: &Arc<DeviationSet>) -> (SaParamet
         sa.mode = child.mode;
         sa.udp = child.udp_encapsulation.then(|| UdpPorts::new(source.port(), destination.port()));
         sa.numbering = if child.esn { Numbering::Extended } else { Numbering::Plain };
-        sa.replay_window = (child.replay_window > 0).then_some(child.replay_window);
+        sa.replay_window = child.replay_window.unwrap_or_default().size();
         sa.selectors = selectors.clone();
         sa.deviations = Arc::clone(deviations);
         sa
@@ -175,19 +204,24 @@ fn selector(range: &TrafficRange) -> Option<TrafficSelector> {
 impl Gateway {
     /// Looks for ESP and AH in a packet from the outside. False if it is neither.
     pub(super) fn protected(&mut self, now: Instant, octets: &[u8]) -> bool {
+        self.unprotect(now, octets, None)
+    }
+
+    /// The same for a packet that came out of the pair of `under`, if it did.
+    fn unprotect(&mut self, now: Instant, octets: &[u8], under: Option<u32>) -> bool {
         match self.data.sad.receive(now, octets, NATT_PORT) {
             Ok(None) => false,
             Ok(Some(received)) => {
-                self.received(now, received);
+                self.received(now, received, under);
                 true
             }
             Err(dropped) => {
                 let header = Header::parse(octets).ok();
                 let source = header.map(|header| header.source);
                 if self.is_deviant(Deviation::HeedsReplaysAsLife)
-                    && let Some(pair) = dropped.spi.and_then(|spi| self.data.pairs.get(&spi))
+                    && let Some(ike_sa) = dropped.spi.and_then(|spi| self.data.pairs.get(&spi)?.child.ike_sa)
                 {
-                    self.watch.heard(pair.child.ike_sa, now);
+                    self.watch.heard(ike_sa, now);
                 }
                 if self.is_deviant(Deviation::FollowsUnverifiedEsp) {
                     self.follow_unverified(now, octets);
@@ -204,19 +238,29 @@ impl Gateway {
         }
     }
 
-    fn received(&mut self, now: Instant, received: Received) {
+    fn received(&mut self, now: Instant, received: Received, under: Option<u32>) {
         let Received { spi, sequence, packet, outer, udp, .. } = received;
         self.events.push_back(Event::Decapsulated { spi, sequence });
         if let Some(pair) = self.data.pairs.get(&spi) {
             let (ike_sa, mode) = (pair.child.ike_sa, pair.child.mode);
-            if !self.is_deviant(Deviation::OverlooksEspLiveness) {
-                self.watch.heard(ike_sa, now);
+            if let Some(ike_sa) = ike_sa {
+                if !self.is_deviant(Deviation::OverlooksEspLiveness) {
+                    self.watch.heard(ike_sa, now);
+                }
+                self.ike.heard_child(now, spi);
+                if let Some(udp) = udp {
+                    self.peer_moved(now, ike_sa, SocketAddr::new(outer.source, udp.source));
+                }
             }
-            self.ike.heard_child(now, spi);
-            if let Some(udp) = udp {
-                self.peer_moved(now, ike_sa, SocketAddr::new(outer.source, udp.source));
+            // Of a bundle, all is wanted (RFC 4301 section 5.2).
+            if self.data.over(spi) != under && !self.is_deviant(Deviation::AcceptsHalfBundle) {
+                return self.dropped(Some(spi), Some(outer.source), DropReason::PolicyUnprotected);
             }
             if mode == Mode::Transport {
+                // What comes out may be protected once more; an SA deeper at each step, so that it ends.
+                if under.is_none() && self.unprotect(now, &packet, Some(spi)) {
+                    return;
+                }
                 return self.deliver_to_self(now, &packet);
             }
         }
@@ -237,7 +281,7 @@ impl Gateway {
     /// Believes in the source of a packet that has been dropped.
     fn follow_unverified(&mut self, now: Instant, octets: &[u8]) {
         if let Ok(Some(incoming)) = Incoming::parse(octets, NATT_PORT, &self.data.deviations)
-            && let Some(ike_sa) = self.data.child(incoming.spi).map(|child| child.ike_sa)
+            && let Some(ike_sa) = self.data.child(incoming.spi).and_then(|child| child.ike_sa)
             && let Some(udp) = incoming.udp
         {
             self.peer_moved(now, ike_sa, SocketAddr::new(incoming.outer.source, udp.source));
@@ -258,6 +302,7 @@ impl Gateway {
     }
 
     fn deliver_to_self(&mut self, now: Instant, octets: &[u8]) {
+        self.events.push_back(Event::Delivered(octets.to_vec()));
         if let Ok(packet) = ip::Packet::parse(octets) {
             self.local_protected(now, &packet);
         }
@@ -292,16 +337,38 @@ impl Gateway {
         let Some(sa) = self.data.sad.outbound_mut(id) else { return };
         match sa.protect(now, octets, Protection::default(), &mut self.rng, &mut self.hands) {
             Ok(Some(packet)) => {
+                let mut over = None;
                 if let Some(pair) = self.data.pair_of(id) {
                     let (ike_sa, path) = (pair.child.ike_sa, pair.child.path);
-                    self.watch.sent(ike_sa, now);
+                    over = pair.over;
+                    if let Some(ike_sa) = ike_sa {
+                        self.watch.sent(ike_sa, now);
+                    }
                     self.keepalives.sent(path, now);
                 }
-                self.transmit(Leg::Outside, packet);
+                let packet = match over.and_then(|over| self.data.pairs.get(&over)).map(|pair| pair.outbound) {
+                    Some(id) => self.protect_again(now, id, &packet),
+                    None => Some(packet),
+                };
+                if let Some(packet) = packet {
+                    self.transmit(Leg::Outside, packet);
+                }
             }
             Ok(None) => {}
             Err(ProtectError::Inner(_)) => self.dropped(None, Some(header.source), DropReason::InnerMalformed),
             Err(_) => self.dropped(Some(id.spi), Some(header.source), DropReason::Expired),
+        }
+    }
+
+    /// The outer half of a bundle.
+    fn protect_again(&mut self, now: Instant, id: OutboundId, packet: &[u8]) -> Option<Vec<u8>> {
+        let sa = self.data.sad.outbound_mut(id)?;
+        match sa.protect(now, packet, Protection::default(), &mut self.rng, &mut self.hands) {
+            Ok(packet) => packet,
+            Err(_) => {
+                self.dropped(Some(id.spi), None, DropReason::Expired);
+                None
+            }
         }
     }
 
@@ -352,12 +419,15 @@ impl Gateway {
         }
     }
 
-    /// Presets the last sequence number that an outbound SA has used, so that a test can come near the end.
-    pub fn preset_outbound_sequence(&mut self, inbound_spi: u32, last: u64) {
-        if let Some(pair) = self.data.pairs.get(&inbound_spi)
-            && let Some(sa) = self.data.sad.outbound_mut(pair.outbound)
-        {
-            sa.counter_mut().preset(0, last);
+    /// Presets the last sequence numbers that a pair of SAs has sent and received, so that a test can come near the
+    /// end of a number space.
+    pub fn preset_sequences(&mut self, inbound_spi: u32, sent: u64, received: u64) {
+        let Some(pair) = self.data.pairs.get(&inbound_spi) else { return };
+        if let Some(sa) = self.data.sad.outbound_mut(pair.outbound) {
+            sa.counter_mut().preset(0, sent);
+        }
+        if let Some(sa) = self.data.sad.inbound_mut(inbound_spi) {
+            sa.preset(received);
         }
     }
 

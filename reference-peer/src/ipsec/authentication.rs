@@ -17,9 +17,10 @@ use super::transform::Transform;
 use super::tunnel::{IPV4, IPV6, Outer};
 use crate::config::Mode;
 use crate::deviation::Deviation;
+use crate::hands::AhDraft;
 
 /// Octets before the ICV.
-const FIXED: usize = 12;
+pub(crate) const FIXED: usize = 12;
 
 const HOP_BY_HOP: u8 = 0;
 const ROUTING: u8 = 43;
@@ -30,18 +31,17 @@ pub(crate) fn header_len(icv_len: usize, v4: bool) -> usize {
     (FIXED + icv_len).next_multiple_of(if v4 { 4 } else { 8 })
 }
 
-/// Protects a packet: puts the header in and signs.
+/// Protects a packet: puts the header of the draft in and signs.
 pub(crate) fn protect(
     sa: &SaParameters,
     transform: &Transform,
-    sequence: u64,
+    draft: &AhDraft,
     inner: &[u8],
     header: &Header,
-    identification: u16,
 ) -> Result<Vec<u8>, ProtectError> {
     let (prefix, next_header, rest) = match sa.mode {
         Mode::Tunnel => {
-            let outer = Outer::new(sa, header, identification).wrap_bare(sa.protocol.number());
+            let outer = Outer::new(sa, header, draft.identification).wrap_bare(sa.protocol.number());
             (outer.ok_or(ProtectError::TooLong)?, if header.is_v4() { IPV4 } else { IPV6 }, inner)
         }
         Mode::Transport if header.fragment.is_some() => return Err(ProtectError::Fragment),
@@ -55,11 +55,19 @@ pub(crate) fn protect(
         }
     };
     let v4 = prefix.first().is_some_and(|first| first >> 4 == 4);
-    let len = header_len(transform.icv_len, v4);
+    let icv_len = draft.icv.as_ref().map_or(transform.icv_len, Vec::len);
+    let len = match &draft.padding {
+        Some(padding) => FIXED + icv_len + padding.len(),
+        None => header_len(icv_len, v4),
+    };
+    let payload_len = draft.payload_len.unwrap_or((len.div_ceil(4) - 2) as u8);
     let mut ah = Vec::with_capacity(len);
-    ah.extend_from_slice(&[next_header, (len / 4 - 2) as u8, 0, 0]);
-    ah.extend_from_slice(&sa.spi.to_be_bytes());
-    ah.extend_from_slice(&(sequence as u32).to_be_bytes());
+    ah.extend_from_slice(&[draft.next_header.unwrap_or(next_header), payload_len]);
+    ah.extend_from_slice(&draft.reserved.to_be_bytes());
+    ah.extend_from_slice(&draft.spi.to_be_bytes());
+    ah.extend_from_slice(&(draft.sequence as u32).to_be_bytes());
+    ah.resize(FIXED + icv_len, 0);
+    ah.extend_from_slice(draft.padding.as_deref().unwrap_or_default());
     ah.resize(len, 0);
 
     let at = prefix.len();
@@ -68,7 +76,10 @@ pub(crate) fn protect(
     packet.extend_from_slice(rest);
     header::repair_length(&mut packet).ok_or(ProtectError::TooLong)?;
     let masked = mask(packet.get(..at).unwrap_or_default(), sa).ok_or(header::Malformed("options"))?;
-    let icv = transform.icv(sequence, &[&masked, &ah, rest]);
+    let icv = match &draft.icv {
+        Some(icv) => icv.clone(),
+        None => transform.icv(draft.sequence, &[&masked, &ah, rest]),
+    };
     if let Some(place) = packet.get_mut(at + FIXED..at + FIXED + icv.len()) {
         place.copy_from_slice(&icv);
     }
@@ -82,7 +93,8 @@ pub(crate) struct Verified {
     pub(crate) len: usize,
 }
 
-/// Verifies the ICV of `body`, which begins with the header; `prefix` is the IP header before it.
+/// Verifies the ICV of `body`, which begins with the header; `prefix` is the IP header before it. More padding than
+/// alignment needs is prohibited (RFC 4302 section 3.3.3.2.1).
 pub(crate) fn verify(
     sa: &SaParameters,
     transform: &Transform,
@@ -92,11 +104,28 @@ pub(crate) fn verify(
 ) -> Result<Verified, DropReason> {
     let v4 = prefix.first().is_some_and(|first| first >> 4 == 4);
     let len = header_len(transform.icv_len, v4);
-    let Some((ah, rest)) = body.split_at_checked(len) else { return Err(DropReason::TooShort) };
-    let [next_header, payload_len, ..] = *ah else { return Err(DropReason::TooShort) };
-    if (usize::from(payload_len) + 2) * 4 != len {
+    if body.len() < len {
+        return Err(DropReason::TooShort);
+    }
+    if claimed_len(body) != Some(len) {
         return Err(DropReason::AhLength);
     }
+    verify_padded(sa, transform, sequence, prefix, body)
+}
+
+/// As [`verify`], with any padding.
+pub(crate) fn verify_padded(
+    sa: &SaParameters,
+    transform: &Transform,
+    sequence: u64,
+    prefix: &[u8],
+    body: &[u8],
+) -> Result<Verified, DropReason> {
+    let len = claimed_len(body).ok_or(DropReason::TooShort)?;
+    if len < FIXED + transform.icv_len {
+        return Err(DropReason::AhLength);
+    }
+    let Some((ah, rest)) = body.split_at_checked(len) else { return Err(DropReason::TooShort) };
     let masked = mask(prefix, sa).ok_or(DropReason::OuterMalformed)?;
     let mut zeroed = ah.to_vec();
     let Some(place) = zeroed.get_mut(FIXED..FIXED + transform.icv_len) else { return Err(DropReason::TooShort) };
@@ -105,7 +134,12 @@ pub(crate) fn verify(
     if !transform.icv_fits(sequence, &[&masked, &zeroed, rest], &icv) {
         return Err(DropReason::BadIcv);
     }
-    Ok(Verified { next_header, len })
+    Ok(Verified { next_header: ah.first().copied().unwrap_or_default(), len })
+}
+
+/// Octets of the header by its Payload Len field (RFC 4302 section 2.2).
+fn claimed_len(body: &[u8]) -> Option<usize> {
+    body.get(1).map(|&payload_len| (usize::from(payload_len) + 2) * 4)
 }
 
 /// The IP header, up to the AH, as it enters the ICV. `None` if options or extension headers are malformed.

@@ -356,6 +356,7 @@ const CASES: &[(Deviation, Case)] = &[
     }),
     (Deviation::AcceptsLeftOfWindow, |d| numbers(parameters(GCM, 1), &[101, 102, 1], d)),
     (Deviation::OneWindowForAllSpaces, |d| numbers(spaces(), &[11 << 28 | 500, 1], d)),
+    (Deviation::FullWindowForEachSpace, |d| numbers(spaces(), &[11 << 28 | 500, 11 << 28 | 460], d)),
     (Deviation::CountsAllInOneSpace, |d| {
         let mut bench = Bench::new(spaces(), d);
         bench.depart(&datagram(&[]), Protection { space: 11, ..Protection::default() });

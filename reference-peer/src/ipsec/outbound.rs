@@ -12,7 +12,7 @@ use super::{authentication, transport};
 use crate::Instant;
 use crate::config::Mode;
 use crate::deviation::Deviation;
-use crate::hands::{Disposition, EspContext, EspDraft, Hands};
+use crate::hands::{AhDraft, Disposition, EspContext, EspDraft, Hands};
 
 /// Next header of a dummy packet (RFC 4303 section 2.6).
 pub const DUMMY: u8 = 59;
@@ -175,7 +175,7 @@ impl OutboundSa {
         let header = Header::parse(inner)?;
         let inner = inner.get(..header.total_len).unwrap_or(inner);
         if self.parameters.protocol == Protocol::Ah {
-            return self.authenticate(inner, &header, how);
+            return self.authenticate(inner, &header, how, hands);
         }
         match self.parameters.mode {
             Mode::Tunnel => {
@@ -350,16 +350,24 @@ impl OutboundSa {
         self.identification
     }
 
+    /// The whole IP packet with AH, by way of the hands.
     fn authenticate(
         &mut self,
         inner: &[u8],
         header: &Header,
         how: Protection,
+        hands: &mut dyn Hands,
     ) -> Result<Option<Vec<u8>>, ProtectError> {
         let sequence = self.counter.advance(how.space)?;
+        let spi = self.parameters.spi;
         let identification = self.next_identification();
+        let context = EspContext { spi, earlier: self.meter.usage.packets };
+        let mut draft = AhDraft { spi, sequence, identification, ..AhDraft::default() };
         self.meter.count(inner.len());
-        authentication::protect(&self.parameters, &self.transform, sequence, inner, header, identification).map(Some)
+        if hands.ah(&context, &mut draft) == Disposition::Drop {
+            return Ok(None);
+        }
+        authentication::protect(&self.parameters, &self.transform, &draft, inner, header).map(Some)
     }
 }
 

@@ -161,8 +161,8 @@ pub struct SaParameters {
     pub udp: Option<UdpPorts>,
     /// How packets are counted.
     pub numbering: Numbering,
-    /// Size of the anti-replay window (of each space, where there are several); `None` for no check. Without an
-    /// integrity service there is never a check (RFC 4303 section 3.4.3).
+    /// Size of the anti-replay window; `None` for no check. Where there are several spaces, each has a shorter one that
+    /// follows from it. Without an integrity service there is never a check (RFC 4303 section 3.4.3).
     pub replay_window: Option<u32>,
     /// Which inner packets belong here; `local` is this peer's side in both directions.
     pub selectors: Selectors,

@@ -118,9 +118,12 @@ pub struct ReplayCheck {
 }
 
 impl ReplayCheck {
-    /// Windows of `size` numbers each; `None` for no check.
+    /// A window of `size` numbers; `None` for no check. With several spaces each has its own, which is considerably
+    /// shorter (vendor guide chapter 2): [`ReplayCheck::size_of_each_space`].
     pub fn new(numbering: Numbering, size: Option<u32>, deviations: Arc<DeviationSet>) -> Self {
         let size = size.or(deviations.has(Deviation::ChecksReplayAlthoughOff).then_some(ReplayWindow::DEFAULT_SIZE));
+        let shorter = numbering == Numbering::Spaces && !deviations.has(Deviation::FullWindowForEachSpace);
+        let size = size.map(|size| if shorter { Self::size_of_each_space(size) } else { size });
         let size = size.map(|size| deviant_size(size, &deviations));
         let mut window = match (numbering, size) {
             (Numbering::Extended, Some(size)) => ReplayWindow::extended(size),
@@ -132,6 +135,12 @@ impl ReplayCheck {
         }
         let count = if numbering == Numbering::Spaces { usize::from(SPACES) } else { 1 };
         Self { numbering, windows: vec![window; count], deviations }
+    }
+
+    /// The window of each of several spaces on an SA for which a window of `size` is set: a quarter of it, but not less
+    /// than the 32 that RFC 4303 section 3.4.3 asks for. The guide says "considerably shorter" and no figure.
+    pub fn size_of_each_space(size: u32) -> u32 {
+        (size / 4).max(32).min(size)
     }
 
     /// The whole number of a packet from the 32 bits that it carries, and what the window says of it. Changes nothing.
@@ -162,7 +171,8 @@ impl ReplayCheck {
         }
     }
 
-    /// The windows: one, or sixteen in the order of their spaces.
+    /// The windows: one, or sixteen in the order of their spaces. What each has received highest is its
+    /// [`top`](ReplayWindow::top).
     pub fn windows(&self) -> &[ReplayWindow] {
         &self.windows
     }
@@ -274,6 +284,22 @@ mod tests {
         counter.preset(3, (1 << 28) - 1);
         assert_eq!(counter.advance(3), Err(SequenceExhausted));
         assert_eq!(counter.advance(4), Ok(4 << 28 | 1));
+    }
+
+    #[test]
+    fn the_window_of_a_space_is_considerably_shorter() {
+        for (size, expected) in [(0, 0), (16, 16), (64, 32), (128, 32), (256, 64), (1024, 256)] {
+            let mut check = ReplayCheck::new(Numbering::Spaces, Some(size), Arc::default());
+            assert_eq!(check.windows().len(), usize::from(SPACES));
+            assert!(check.windows().iter().all(|window| window.size() == Some(expected)));
+            check.accept(5 << 28 | 5000);
+            let tops: Vec<_> = check.windows().iter().map(ReplayWindow::top).collect();
+            assert_eq!(tops, [0, 0, 0, 0, 0, 5000, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0]);
+            assert_eq!(check.check(5 << 28 | (5000 - expected)).1, Verdict::TooOld, "{size}");
+            assert_ne!(check.check(5 << 28 | (5001 - expected)).1, Verdict::TooOld, "{size}");
+        }
+        let off = ReplayCheck::new(Numbering::Spaces, None, Arc::default());
+        assert!(off.windows().iter().all(|window| window.size().is_none()));
     }
 
     #[test]

@@ -65,8 +65,8 @@ pub enum Action {
 /// A pair of Child SAs as it has been negotiated (RFC 7296 section 2.17).
 #[derive(Clone, PartialEq, Eq)]
 pub struct ChildSa {
-    /// The IKE SA that it belongs to.
-    pub ike_sa: IkeSaId,
+    /// The IKE SA that it belongs to; `None` for SAs with manual keys.
+    pub ike_sa: Option<IkeSaId>,
     /// Name of the connection.
     pub connection: String,
     /// Name of the child in that connection.
@@ -100,8 +100,8 @@ pub struct ChildSa {
     pub original_addresses: Option<(IpAddr, IpAddr)>,
     /// Extended sequence numbers.
     pub esn: bool,
-    /// Size of the anti-replay window in packets, 0 for none.
-    pub replay_window: u32,
+    /// Anti-replay window of this child; `None` for the one that holds for all SAs.
+    pub replay_window: Option<crate::config::Window>,
     /// Did we start the exchange that made it?
     pub initiator: bool,
     /// Inbound SPI of the pair that it replaces. That one stays until it is removed.

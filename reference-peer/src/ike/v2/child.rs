@@ -340,7 +340,7 @@ impl Engine {
             rekeyed_by_peer: false,
         };
         let sa = ChildSa {
-            ike_sa: sa.id,
+            ike_sa: Some(sa.id),
             connection: sa.connection.name.clone(),
             child: child.name.clone(),
             protocol,
