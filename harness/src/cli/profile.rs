@@ -1,7 +1,7 @@
 //! `counterpeer profile check`.
 
 use super::Failure;
-use crate::profile::{Profile, Start};
+use crate::profile::{Fixed, Profile, Start};
 use crate::report::status;
 use clap::Args;
 use std::io::Write;
@@ -38,12 +38,18 @@ pub(super) fn check(args: &CheckArgs, out: &mut dyn Write) -> Result<u8, Failure
         }
         None => row("inside", "none: scenarios that need it are not applicable".to_owned())?,
     }
-    row("IKE versions", words(profile.ike().versions.iter().map(ToString::to_string).collect()))?;
-    row("IKE proposals", words(profile.ike().proposals.iter().map(ToString::to_string).collect()))?;
-    if let Some(identities) = &profile.ike().identities {
-        row("identities", format!("DUT {}, testers {}", identities.dut, identities.testers))?;
+    let ike = profile.ike();
+    row("IKE versions", words(ike.versions.iter().map(ToString::to_string).collect()))?;
+    if !ike.versions.is_empty() {
+        row("IKE proposals", words(ike.proposals.iter().map(ToString::to_string).collect()))?;
+        if let Some(identities) = &ike.identities {
+            row("identities", format!("DUT {}, testers {}", identities.dut, identities.testers))?;
+        }
+        row("pre-shared key", format!("{} octets from {}", ike.psk.expose().len(), ike.psk.origin()))?;
     }
-    row("pre-shared key", format!("{} octets from {}", profile.ike().psk.expose().len(), profile.ike().psk.origin()))?;
+    if let Some(manual) = &profile.manual {
+        row("manual keys", manual.fixed.as_ref().map_or_else(|| "by the hook install_sa".to_owned(), fixed_sas))?;
+    }
     row("ESP proposals", words(profile.ipsec.proposals.iter().map(ToString::to_string).collect()))?;
     let lowercase = |debug: String| debug.to_lowercase();
     row(
@@ -70,6 +76,11 @@ pub(super) fn check(args: &CheckArgs, out: &mut dyn Write) -> Result<u8, Failure
     let verdict = if gaps.is_empty() { "sound" } else { "sound, but not enough for a run" };
     writeln!(out, "{}: {verdict}", args.file.display())?;
     Ok(status::GOOD)
+}
+
+fn fixed_sas(fixed: &Fixed) -> String {
+    let (proposal, spi) = (&fixed.proposal, &fixed.spi);
+    format!("static SAs of {proposal}, SPI 0x{:x}+n to the DUT, 0x{:x}+n from it", spi.to_dut, spi.from_dut)
 }
 
 fn started_by(start: &Start) -> String {

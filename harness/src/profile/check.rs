@@ -134,11 +134,8 @@ fn keying_fault(profile: &Profile) -> Option<Fault> {
             let message = "give static SAs, or a hook control.install_sa that makes those of a scenario";
             return fault(&["manual"], message.to_owned());
         }
-        Some(Manual { fixed: Some(fixed) }) if fixed.proposal.len() != 1 => {
-            return fault(&["manual", "static", "proposal"], "give one proposal, such as aes128-sha256".to_owned());
-        }
         Some(Manual { fixed: Some(fixed) }) => {
-            let proposal = fixed.proposal.first()?;
+            let proposal = &fixed.proposal;
             for keys in [&fixed.keys.to_dut, &fixed.keys.from_dut] {
                 let (encryption, integrity) = keys.octets();
                 if let Some((what, wanted, given)) = key_fault(proposal, encryption.len(), integrity.len()) {
@@ -351,6 +348,60 @@ control:
         let shown = format!("{profile:?} {}", serde_json::to_string(&profile).unwrap());
         assert!(!shown.contains("from a file"), "{shown}");
         assert!(shown.contains("file psk"), "{shown}");
+    }
+
+    /// A DUT without IKE, and a static pair of SAs.
+    const MANUAL: &str = "\
+name: appliance
+outside: {interface: veth-out, dut: 10.66.0.1, testers: 10.66.0.16/28}
+inside:  {interface: veth-in,  dut: 10.77.0.1, hosts: 10.77.0.16/28}
+manual:
+  static:
+    proposal: aes128-sha1
+    spi: {to_dut: 0x1000, from_dut: 0x2000}
+    keys:
+      to_dut: {encryption: {text: '0x000102030405060708090a0b0c0d0e0f'}, integrity: {text: '0x000102030405060708090a0b0c0d0e0f10111213'}}
+      from_dut: {encryption: {text: '0x000102030405060708090a0b0c0d0e0f'}, integrity: {text: '0x000102030405060708090a0b0c0d0e0f10111213'}}
+ipsec:
+  proposals: [aes128-sha1]
+  protected: {dut: [10.77.0.0/16, 'fd77::/64'], testers: 10.2.0.0/16}
+";
+
+    #[track_caller]
+    fn refused_manual(from: &str, to: &str, line: u64, message: &str) {
+        assert!(MANUAL.contains(from), "{from}");
+        let error = read(&MANUAL.replace(from, to), Path::new("lab/m.yaml"), false).unwrap_err();
+        assert!(error.message.contains(message), "{error}");
+        assert_eq!(error.position.map(|(line, _)| line), Some(line), "{error}");
+    }
+
+    #[test]
+    fn a_dut_without_ike_has_manual_keys() {
+        let profile = read(MANUAL, Path::new("m.yaml"), false).unwrap();
+        assert!(profile.lacks("ikev2").is_some() && profile.lacks("inner-ipv6").is_some());
+        assert!(profile.lacks("manual-keys").is_some(), "static SAs are not of a scenario's making");
+        let fixed = profile.manual.unwrap().fixed.unwrap();
+        let (encryption, integrity) = fixed.keys.to_dut.octets();
+        assert_eq!((encryption.len(), integrity.len(), integrity[19]), (16, 20, 0x13));
+        assert_eq!((fixed.spi.to_dut, fixed.spi.from_dut), (0x1000, 0x2000));
+        refused_manual("manual:\n  static:\n", "x:\n  y:\n", 4, "unknown key \"x\"");
+        refused_manual("10111213'}}\n      from", "101112'}}\n      from", 8, "wants 20 octets, and 19 are given");
+        refused_manual("'0x0001", "'0001", 9, "is not hexadecimal octets after 0x");
+        refused_manual("proposal: aes128-sha1", "proposal: aes128-sha2", 6, "unknown algorithm `sha2`");
+        refused_manual(
+            "testers: 10.2.0.0/16",
+            "testers: [10.2.0.0/16, 10.3.0.0/16]",
+            13,
+            "a second network of its version",
+        );
+        refused_manual("proposals: [aes128-sha1]", "bundles: [sha1+nonsense]", 12, "nonsense");
+        let text = MANUAL.split("  static:").next().unwrap().replace("manual:", "manual: {}");
+        let error = read(&text, Path::new("m.yaml"), false).unwrap_err();
+        assert!(error.message.contains("control.install_sa"), "{error}");
+        let error = plain("ike:\n  versions: [2]\n", "timing: {}\nx:\n").unwrap_err();
+        assert!(error.message.contains("unknown key") || error.message.contains("ike"), "{error}");
+        let shown = format!("{:?}", read(MANUAL, Path::new("m.yaml"), false).unwrap());
+        assert!(!shown.contains("0203"), "{shown}");
     }
 
     #[test]

@@ -22,7 +22,8 @@ pub struct Manual {
 #[serde(deny_unknown_fields)]
 pub struct Fixed {
     /// Algorithms, such as `aes128-sha256`.
-    pub proposal: super::Words<EspProposal>,
+    #[serde(with = "super::values::word")]
+    pub proposal: EspProposal,
     /// SPIs of tester number 0; those of tester n are higher by n.
     pub spi: Directions<u32>,
     /// Keys, as hexadecimal octets after `0x`; the same for all testers.

@@ -48,6 +48,23 @@ pub(super) mod duration {
     }
 }
 
+/// A value that is written as one word.
+pub(super) mod word {
+    use super::{Deserialize, Deserializer, FromStr, Serializer, fmt};
+
+    pub(in super::super) fn serialize<T: fmt::Display, S: Serializer>(value: &T, to: S) -> Result<S::Ok, S::Error> {
+        to.collect_str(value)
+    }
+
+    pub(in super::super) fn deserialize<'de, T, D>(deserializer: D) -> Result<T, D::Error>
+    where
+        T: FromStr<Err: fmt::Display>,
+        D: Deserializer<'de>,
+    {
+        String::deserialize(deserializer)?.parse().map_err(serde::de::Error::custom)
+    }
+}
+
 /// A range of addresses, first and last included: `10.66.0.16/28`, `10.66.0.16-10.66.0.40` or one address.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct AddressRange {

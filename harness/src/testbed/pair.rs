@@ -329,7 +329,7 @@ impl Testbed {
     /// The pair that the DUT has been given beforehand.
     fn use_fixed_pair(&mut self, fixed: &crate::profile::Fixed) -> Result<(), StepError> {
         let wanted = &self.wanted;
-        let proposal = fixed.proposal.first().cloned().ok_or_else(|| StepError::testbed("no static proposal"))?;
+        let proposal = fixed.proposal.clone();
         let plain = wanted.mode == Mode::Tunnel && !wanted.udp && wanted.ports.is_none() && wanted.used == (0, 0);
         let same = self.protection()?.0 == [proposal.clone()];
         if !plain || !same || wanted.esn != (proposal.esn == Esn::Only) {

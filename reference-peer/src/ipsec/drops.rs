@@ -31,6 +31,9 @@ reasons! {
     TooShort = "too-short",
     /// The outer IP or UDP header is malformed.
     OuterMalformed = "outer-malformed",
+    /// Options or extension headers before AH are malformed, so that the ICV can't be computed (RFC 4302 section
+    /// 3.3.3.1).
+    OuterOptions = "outer-options",
     /// No SA with this SPI (RFC 4303 section 3.4.2).
     UnknownSpi = "unknown-spi",
     /// The SA is for the other protocol (ESP or AH).

@@ -1,5 +1,7 @@
 //! An inbound SA: from a protected packet to the inner one (RFC 4303 section 3.4).
 
+use std::mem;
+
 use super::drops::{DropReason, Drops};
 use super::flow::UpperLayer;
 use super::header::Header;
@@ -129,6 +131,19 @@ pub struct Opened<'a> {
     pub pad_length: u8,
 }
 
+/// What is known of a packet beside its payload once it has been verified.
+struct Trailer {
+    next_header: u8,
+    sequence: u64,
+    pad_length: u8,
+}
+
+impl Trailer {
+    fn of(opened: &Opened<'_>) -> Self {
+        Self { next_header: opened.next_header, sequence: opened.sequence, pad_length: opened.pad_length }
+    }
+}
+
 /// An inner packet that has passed all checks.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Received {
@@ -156,6 +171,8 @@ pub struct InboundSa {
     drops: Drops,
     /// Consecutive packets with a wrong ICV.
     failures: u32,
+    /// Memory for the header of AH packets, used again.
+    masked: Vec<u8>,
     /// Only of a peer that is faulty on purpose.
     wedged: bool,
 }
@@ -175,6 +192,7 @@ impl InboundSa {
             meter: Meter::new(now, parameters.lifetime),
             drops: Drops::default(),
             failures: 0,
+            masked: Vec::new(),
             wedged: false,
             parameters,
         })
@@ -236,9 +254,31 @@ impl InboundSa {
     /// # Errors
     /// The packet is to be dropped; it has been counted.
     pub fn receive(&mut self, now: Instant, incoming: &Incoming<'_>) -> Result<Received, DropReason> {
-        let received = self.process(now, incoming);
-        self.count(received.as_ref().err().copied());
-        received
+        self.receive_with(now, incoming, &mut Vec::new())
+    }
+
+    /// As [`receive`](Self::receive). The inner packet takes the memory of `spare`; a dropped packet leaves it.
+    ///
+    /// # Errors
+    /// As [`receive`](Self::receive).
+    pub fn receive_with(
+        &mut self,
+        now: Instant,
+        incoming: &Incoming<'_>,
+        spare: &mut Vec<u8>,
+    ) -> Result<Received, DropReason> {
+        spare.clear();
+        let processed = self.process(now, incoming, spare);
+        self.count(processed.as_ref().err().copied());
+        let (header, sequence) = processed?;
+        Ok(Received {
+            spi: incoming.spi,
+            sequence,
+            packet: mem::take(spare),
+            header,
+            outer: incoming.outer,
+            udp: incoming.udp,
+        })
     }
 
     /// Verifies and decrypts ESP, from the SPI to the ICV. The inner packet is not looked at: no selectors, no
@@ -247,12 +287,20 @@ impl InboundSa {
     /// # Errors
     /// The packet is to be dropped; it has been counted.
     pub fn unprotect(&mut self, now: Instant, esp: &[u8]) -> Result<Plain, DropReason> {
-        let plain = self.open(now, esp);
-        self.count(plain.as_ref().err().copied());
-        plain
+        let mut payload = Vec::new();
+        let opened = self.open(now, esp, &mut payload);
+        self.count(opened.as_ref().err().copied());
+        let Trailer { next_header, sequence, pad_length } = opened?;
+        Ok(Plain { payload, next_header, sequence, pad_length })
     }
 
-    fn process(&mut self, now: Instant, incoming: &Incoming<'_>) -> Result<Received, DropReason> {
+    /// The inner packet is made in `packet`, which is empty.
+    fn process(
+        &mut self,
+        now: Instant,
+        incoming: &Incoming<'_>,
+        packet: &mut Vec<u8>,
+    ) -> Result<(Header, u64), DropReason> {
         if incoming.protocol != self.parameters.protocol {
             return Err(DropReason::WrongProtocol);
         }
@@ -261,28 +309,24 @@ impl InboundSa {
         if has(Deviation::TakesOnlyOwnEncapsulation) && !own_form {
             return Err(DropReason::WrongEncapsulation);
         }
-        let plain = match incoming.protocol {
-            Protocol::Esp => self.open(now, incoming.body)?,
-            Protocol::Ah => self.verify(now, incoming)?,
+        packet.reserve(incoming.prefix.len() + incoming.body.len());
+        if self.parameters.mode == Mode::Transport {
+            packet.extend_from_slice(incoming.prefix);
+        }
+        let Trailer { next_header, sequence, .. } = match incoming.protocol {
+            Protocol::Esp => self.open(now, incoming.body, packet)?,
+            Protocol::Ah => self.verify(now, incoming, packet)?,
         };
         let sa = &self.parameters;
-        let (header, packet) = match sa.mode {
-            _ if plain.next_header == DUMMY => return Err(DropReason::Dummy),
-            Mode::Tunnel => tunnel::decapsulate(sa, &incoming.outer, plain.next_header, plain.payload)?,
+        let header = match sa.mode {
+            _ if next_header == DUMMY => return Err(DropReason::Dummy),
+            Mode::Tunnel => tunnel::decapsulate(sa, &incoming.outer, next_header, packet)?,
             Mode::Transport => {
-                transport::unwrap(sa, incoming.prefix, &incoming.outer, plain.next_header, &plain.payload)
-                    .ok_or(DropReason::InnerMalformed)?
+                transport::unwrap(sa, &incoming.outer, next_header, packet).ok_or(DropReason::InnerMalformed)?
             }
         };
-        self.check_selectors(&header, &packet)?;
-        Ok(Received {
-            spi: incoming.spi,
-            sequence: plain.sequence,
-            packet,
-            header,
-            outer: incoming.outer,
-            udp: incoming.udp,
-        })
+        self.check_selectors(&header, packet)?;
+        Ok((header, sequence))
     }
 
     /// RFC 4301 section 5.2 step 4, and section 7.3 for fragments.
@@ -319,26 +363,29 @@ impl InboundSa {
     pub fn open_in_place<'a>(&mut self, now: Instant, esp: &'a mut [u8]) -> Result<Opened<'a>, DropReason> {
         let opened = self.begin(now, esp).and_then(|sequence| {
             self.transform.open(sequence, esp).inspect_err(|_| self.failures = self.failures.saturating_add(1))?;
-            self.finish(sequence, esp)
+            let end = esp.len().saturating_sub(self.transform.icv_len);
+            self.finish(sequence, esp.get(self.transform.head()..end).unwrap_or_default())
         });
         self.count(opened.as_ref().err().copied());
         opened
     }
 
-    /// ESP: sequence number, ICV, decryption, padding, in this order (RFC 4303 section 3.4).
-    fn open(&mut self, now: Instant, esp: &[u8]) -> Result<Plain, DropReason> {
+    /// ESP: sequence number, ICV, decryption, padding, in this order (RFC 4303 section 3.4). The payload is appended
+    /// to `out`; after an error what was appended is of no use.
+    fn open(&mut self, now: Instant, esp: &[u8], out: &mut Vec<u8>) -> Result<Trailer, DropReason> {
         let sequence = self.begin(now, esp)?;
-        let mut packet = esp.to_vec();
-        let sequence = match self.transform.open(sequence, &mut packet) {
-            Ok(()) => sequence,
-            Err(DropReason::BadIcv) => self.resynchronise(sequence, esp, &mut packet)?,
-            Err(reason) => return Err(reason),
+        let at = out.len();
+        let sequence = match self.transform.open_onto(sequence, esp, out) {
+            Err(DropReason::BadIcv) => self.resynchronise(sequence, |sa, candidate| {
+                out.truncate(at);
+                sa.transform.open_onto(candidate, esp, out).is_ok()
+            })?,
+            opened => opened.map(|()| sequence)?,
         };
-        let Opened { payload, next_header, sequence, pad_length } = self.finish(sequence, &packet)?;
-        let end = self.transform.head() + payload.len();
-        packet.truncate(end);
-        packet.drain(..self.transform.head());
-        Ok(Plain { payload: packet, next_header, sequence, pad_length })
+        let opened = self.finish(sequence, out.get(at..).unwrap_or_default())?;
+        let (trailer, len) = (Trailer::of(&opened), opened.payload.len());
+        out.truncate(at + len);
+        Ok(trailer)
     }
 
     /// Lengths, SPI and the preliminary check of the sequence number; gives the whole number.
@@ -358,11 +405,9 @@ impl InboundSa {
         if encrypted.is_multiple_of(self.transform.block) { Ok(sequence) } else { Err(DropReason::Misaligned) }
     }
 
-    /// After a good ICV: the window, then padding and trailer of the decrypted packet.
-    fn finish<'a>(&mut self, sequence: u64, packet: &'a [u8]) -> Result<Opened<'a>, DropReason> {
+    /// After a good ICV: the window, then padding and trailer at the end of the decrypted data.
+    fn finish<'a>(&mut self, sequence: u64, data: &'a [u8]) -> Result<Opened<'a>, DropReason> {
         self.verified(sequence);
-        let end = packet.len().saturating_sub(self.transform.icv_len);
-        let data = packet.get(self.transform.head()..end).unwrap_or_default();
         let Some((data, &[pad_length, next_header])) = data.split_last_chunk::<TRAILER>() else {
             return Err(DropReason::TooShort);
         };
@@ -393,20 +438,33 @@ impl InboundSa {
         Ok(payload_end)
     }
 
-    /// AH: length, sequence number, ICV (RFC 4302 section 3.4).
-    fn verify(&mut self, now: Instant, incoming: &Incoming<'_>) -> Result<Plain, DropReason> {
+    /// AH: sequence number, length, ICV (RFC 4302 section 3.4). What follows the header is appended to `out`.
+    fn verify(&mut self, now: Instant, incoming: &Incoming<'_>, out: &mut Vec<u8>) -> Result<Trailer, DropReason> {
+        let Incoming { prefix, body, .. } = *incoming;
         let skips = self.parameters.deviations.has(Deviation::SkipsReplayCheckForAh);
         let sequence = match self.admit(now, incoming.sequence) {
             Err(reason) if skips && reason.is_replay() => incoming.sequence.into(),
             sequence => sequence?,
         };
-        let verified =
-            authentication::verify(&self.parameters, &self.transform, sequence, incoming.prefix, incoming.body);
-        let verified = verified.inspect_err(|_| self.failures = self.failures.saturating_add(1))?;
+        authentication::check_length(&self.transform, prefix, body)?;
+        let mut masked = mem::take(&mut self.masked);
+        let mut verify = |sa: &Self, sequence| {
+            authentication::verify(&sa.parameters, &sa.transform, sequence, prefix, body, &mut masked)
+        };
+        let verified = verify(self, sequence);
+        let sequence = match verified {
+            Err(DropReason::BadIcv) => self.resynchronise(sequence, |sa, candidate| verify(sa, candidate).is_ok()),
+            verified => verified.map(|_| sequence),
+        };
+        self.masked = masked;
+        let sequence = sequence?;
         self.verified(sequence);
-        let payload = incoming.body.get(verified.len..).unwrap_or_default().to_vec();
+        let len = authentication::header_len(self.transform.icv_len, incoming.outer.is_v4());
+        let payload = body.get(len..).unwrap_or_default();
+        out.extend_from_slice(payload);
         self.meter.count(payload.len());
-        Ok(Plain { payload, next_header: verified.next_header, sequence, pad_length: 0 })
+        let next_header = body.first().copied().unwrap_or_default();
+        Ok(Trailer { next_header, sequence, pad_length: 0 })
     }
 
     /// The checks that come before the ICV: lifetime, and the preliminary one of the sequence number (RFC 4303
@@ -435,22 +493,17 @@ impl InboundSa {
         self.failures = 0;
     }
 
-    /// After many packets with a wrong ICV, looks whether 2^32 packets or more were lost (RFC 4303 appendix A3).
-    fn resynchronise(&mut self, sequence: u64, esp: &[u8], packet: &mut [u8]) -> Result<u64, DropReason> {
+    /// After many packets with a wrong ICV, looks whether 2^32 packets or more were lost (RFC 4303 appendix A3, RFC
+    /// 4302 appendix B3): tries larger high halves, and gives the whole number with which the packet verifies.
+    fn resynchronise(&mut self, sequence: u64, mut fits: impl FnMut(&Self, u64) -> bool) -> Result<u64, DropReason> {
         self.failures = self.failures.saturating_add(1);
         let never = self.parameters.deviations.has(Deviation::NeverResynchronisesEsn);
         let search = self.parameters.resynchronisation.filter(|search| self.failures > search.after && !never);
         let Some(search) = search.filter(|_| self.parameters.numbering == Numbering::Extended) else {
             return Err(DropReason::BadIcv);
         };
-        for more in 1..=u64::from(search.tries) {
-            let Some(candidate) = sequence.checked_add(more << 32) else { break };
-            packet.copy_from_slice(esp);
-            if self.transform.open(candidate, packet).is_ok() {
-                return Ok(candidate);
-            }
-        }
-        Err(DropReason::BadIcv)
+        let mut candidates = (1..=u64::from(search.tries)).map_while(|more| sequence.checked_add(more << 32));
+        candidates.find(|&candidate| fits(self, candidate)).ok_or(DropReason::BadIcv)
     }
 
     fn count(&mut self, dropped: Option<DropReason>) {

@@ -65,7 +65,8 @@ impl EspKeys {
             rng.fill_bytes(&mut iv);
             iv
         });
-        let mut packet = lay_out(draft, &iv, &self.transform);
+        let mut packet = Vec::new();
+        lay_out(draft, &iv, &self.transform, &mut packet);
         self.transform.seal(draft.sequence, &mut packet)?;
         Ok(packet)
     }
@@ -154,7 +155,10 @@ impl AhKeys {
     pub fn seal(&self, draft: &AhDraft, packet: &[u8]) -> Result<Vec<u8>, ProtectError> {
         let header = Header::parse(packet)?;
         let packet = packet.get(..header.total_len).unwrap_or(packet);
-        authentication::protect(&self.parameters, &self.transform, draft, packet, &header)
+        let (mut sealed, mut masked) = (Vec::new(), Vec::new());
+        let out = (&mut sealed, &mut masked);
+        authentication::protect(&self.parameters, &self.transform, draft, packet, &header, out)?;
+        Ok(sealed)
     }
 
     /// Verifies a whole IP packet. With extended sequence numbers the lowest high halves are tried. Any amount of
@@ -177,7 +181,8 @@ impl AhKeys {
         };
         let icv_end = FIXED + self.transform.icv_len;
         try_high_halves(&self.parameters, u32::from_be_bytes([n0, n1, n2, n3]), |sequence| {
-            let verified = authentication::verify_padded(&self.parameters, &self.transform, sequence, prefix, body)?;
+            let sa = &self.parameters;
+            let verified = authentication::verify(sa, &self.transform, sequence, prefix, body, &mut Vec::new())?;
             Ok(OpenedAh {
                 next_header: verified.next_header,
                 reserved: u16::from_be_bytes([r0, r1]),

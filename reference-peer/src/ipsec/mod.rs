@@ -8,6 +8,9 @@
 //!
 //! Knows no sockets and no IKE: keys and selectors are handed in as [`SaParameters`](sa::SaParameters).
 
+#[cfg(test)]
+#[allow(clippy::unwrap_used, reason = "a test fails by panicking")]
+mod ah_tests;
 mod authentication;
 #[cfg(test)]
 #[allow(clippy::unwrap_used, reason = "a test fails by panicking")]

@@ -1,5 +1,8 @@
 //! An outbound SA: from an inner packet to a protected one (RFC 4303 section 3.3).
 
+use std::mem;
+use std::ops::{Deref, DerefMut};
+
 use crypto::CipherError;
 use rand_core::Rng;
 
@@ -48,6 +51,16 @@ pub enum ProtectError {
     /// The cipher refused; only a hand's draft can cause that.
     #[error(transparent)]
     Cipher(#[from] CipherError),
+}
+
+/// Memory that is used again from packet to packet, so that none has to be asked for.
+#[derive(Debug, Clone, Default)]
+pub struct Buffers {
+    /// The protected IP packet.
+    pub packet: Vec<u8>,
+    payload: Vec<u8>,
+    esp: Vec<u8>,
+    masked: Vec<u8>,
 }
 
 /// One outbound SA.
@@ -169,13 +182,32 @@ impl OutboundSa {
         rng: &mut dyn Rng,
         hands: &mut dyn Hands,
     ) -> Result<Option<Vec<u8>>, ProtectError> {
+        let mut buffers = Buffers::default();
+        let sent = self.protect_into(now, inner, how, rng, hands, &mut buffers)?;
+        Ok(sent.then_some(buffers.packet))
+    }
+
+    /// As [`protect`](Self::protect), with the outer packet left in the buffers, which are to be given again with the
+    /// next inner packet: then nothing is allocated. `false` when a hand has dropped it.
+    ///
+    /// # Errors
+    /// As [`protect`](Self::protect).
+    pub fn protect_into(
+        &mut self,
+        now: Instant,
+        inner: &[u8],
+        how: Protection,
+        rng: &mut dyn Rng,
+        hands: &mut dyn Hands,
+        buffers: &mut Buffers,
+    ) -> Result<bool, ProtectError> {
         if self.age(now) == Age::Hard {
             return Err(ProtectError::Expired);
         }
         let header = Header::parse(inner)?;
         let inner = inner.get(..header.total_len).unwrap_or(inner);
         if self.parameters.protocol == Protocol::Ah {
-            return self.authenticate(inner, &header, how, hands);
+            return self.authenticate(inner, &header, how, hands, buffers);
         }
         match self.parameters.mode {
             Mode::Tunnel => {
@@ -184,10 +216,12 @@ impl OutboundSa {
                     false if header.is_v4() => IPV4,
                     false => IPV6,
                 };
-                let Some(esp) = self.esp(inner, next_header, how, rng, hands)? else { return Ok(None) };
+                if !self.esp(inner, next_header, how, rng, hands, buffers)? {
+                    return Ok(false);
+                }
                 let identification = self.next_identification();
                 let outer = Outer::new(&self.parameters, &header, identification);
-                outer.wrap(&self.parameters, &esp).map(Some).ok_or(ProtectError::TooLong)
+                outer.wrap(&self.parameters, &buffers.esp, &mut buffers.packet).ok_or(ProtectError::TooLong)?;
             }
             Mode::Transport => {
                 if header.fragment.is_some()
@@ -198,10 +232,14 @@ impl OutboundSa {
                 let options_behind = self.parameters.deviations.has(Deviation::MovesOptionsBehindEsp);
                 let before = if options_behind && header.is_v4() { 20 } else { header.insertion };
                 let payload = inner.get(before..).unwrap_or_default();
-                let Some(esp) = self.esp(payload, header.insertion_protocol, how, rng, hands)? else { return Ok(None) };
-                transport::wrap(&self.parameters, inner, &header, &esp).map(Some).ok_or(ProtectError::TooLong)
+                if !self.esp(payload, header.insertion_protocol, how, rng, hands, buffers)? {
+                    return Ok(false);
+                }
+                transport::wrap(&self.parameters, inner, &header, &buffers.esp, &mut buffers.packet)
+                    .ok_or(ProtectError::TooLong)?;
             }
         }
+        Ok(true)
     }
 
     /// A dummy packet, next header 59, with so many random octets (RFC 4303 section 2.6). `None` when a hand has
@@ -224,7 +262,10 @@ impl OutboundSa {
         }
         let mut payload = vec![0; len];
         rng.fill_bytes(&mut payload);
-        let Some(esp) = self.esp(&payload, DUMMY, Protection::default(), rng, hands)? else { return Ok(None) };
+        let mut buffers = Buffers::default();
+        if !self.esp(&payload, DUMMY, Protection::default(), rng, hands, &mut buffers)? {
+            return Ok(None);
+        }
         let outer = Outer {
             source: self.parameters.source,
             destination: self.parameters.destination,
@@ -233,10 +274,11 @@ impl OutboundSa {
             dont_fragment: false,
             identification: self.next_identification(),
         };
-        outer.wrap(&self.parameters, &esp).map(Some).ok_or(ProtectError::TooLong)
+        outer.wrap(&self.parameters, &buffers.esp, &mut buffers.packet).ok_or(ProtectError::TooLong)?;
+        Ok(Some(buffers.packet))
     }
 
-    /// ESP from the SPI to the ICV, by way of the hands.
+    /// ESP from the SPI to the ICV, by way of the hands, in the buffer for it. `false` when a hand has dropped it.
     fn esp(
         &mut self,
         payload: &[u8],
@@ -244,7 +286,8 @@ impl OutboundSa {
         how: Protection,
         rng: &mut dyn Rng,
         hands: &mut dyn Hands,
-    ) -> Result<Option<Vec<u8>>, ProtectError> {
+        buffers: &mut Buffers,
+    ) -> Result<bool, ProtectError> {
         let longest = usize::from(u16::MAX);
         if payload.len() + how.tfc_padding > longest {
             return Err(ProtectError::TooLong);
@@ -252,10 +295,13 @@ impl OutboundSa {
         let sequence = self.counter.advance(how.space)?;
         let spi = self.parameters.spi;
         let context = EspContext { spi, earlier: self.meter.usage.packets };
+        let mut copy = mem::take(&mut buffers.payload);
+        copy.clear();
+        copy.extend_from_slice(payload);
         let mut draft = EspDraft {
             spi,
             sequence,
-            payload: payload.to_vec(),
+            payload: copy,
             tfc_padding: vec![0; how.tfc_padding],
             padding: None,
             pad_length: None,
@@ -264,16 +310,19 @@ impl OutboundSa {
         };
         self.deviate(&mut draft);
         self.meter.count(payload.len());
-        if hands.esp(&context, &mut draft) == Disposition::Drop {
-            return Ok(None);
-        }
-        let iv = draft.iv.take().unwrap_or_else(|| self.fresh_iv(sequence, rng));
-        let mut esp = lay_out(&draft, &iv, &self.transform);
-        self.transform.seal(draft.sequence, &mut esp)?;
-        Ok(match hands.sealed(&context, &mut esp) {
-            Disposition::Send => Some(esp),
-            Disposition::Drop => None,
-        })
+        let disposition = hands.esp(&context, &mut draft);
+        let sealed = match disposition {
+            Disposition::Drop => Ok(()),
+            Disposition::Send => {
+                let given = draft.iv.take();
+                let fresh = if given.is_none() { self.fresh_iv(sequence, rng) } else { FreshIv::default() };
+                lay_out(&draft, given.as_deref().unwrap_or(&fresh), &self.transform, &mut buffers.esp);
+                self.transform.seal(draft.sequence, &mut buffers.esp)
+            }
+        };
+        buffers.payload = draft.payload;
+        sealed?;
+        Ok(disposition == Disposition::Send && hands.sealed(&context, &mut buffers.esp) == Disposition::Send)
     }
 
     /// The fast path: writes ESP from the SPI to the ICV into `out`, whose contents it replaces and whose memory it
@@ -312,12 +361,13 @@ impl OutboundSa {
 
     /// A fresh initialisation vector: random where it must be unpredictable (RFC 3602 section 3), else a counter that
     /// starts at random and never repeats under the key (RFC 4106 section 3.1).
-    fn fresh_iv(&mut self, sequence: u64, rng: &mut dyn Rng) -> Vec<u8> {
-        let mut iv = vec![0; self.transform.iv_len];
+    fn fresh_iv(&mut self, sequence: u64, rng: &mut dyn Rng) -> FreshIv {
+        let mut iv = FreshIv::of(self.transform.iv_len);
         if self.transform.wants_random_iv() {
             if self.parameters.deviations.has(Deviation::SequenceNumberAsIv) {
-                let at = iv.len() - 8;
-                iv[at..].copy_from_slice(&sequence.to_be_bytes());
+                if let Some(place) = iv.last_chunk_mut::<8>() {
+                    *place = sequence.to_be_bytes();
+                }
             } else {
                 rng.fill_bytes(&mut iv);
             }
@@ -350,14 +400,18 @@ impl OutboundSa {
         self.identification
     }
 
-    /// The whole IP packet with AH, by way of the hands.
+    /// The whole IP packet with AH, by way of the hands. `false` when one has dropped it.
     fn authenticate(
         &mut self,
         inner: &[u8],
         header: &Header,
         how: Protection,
         hands: &mut dyn Hands,
-    ) -> Result<Option<Vec<u8>>, ProtectError> {
+        buffers: &mut Buffers,
+    ) -> Result<bool, ProtectError> {
+        if self.parameters.mode == Mode::Transport && header.fragment.is_some() {
+            return Err(ProtectError::Fragment);
+        }
         let sequence = self.counter.advance(how.space)?;
         let spi = self.parameters.spi;
         let identification = self.next_identification();
@@ -365,18 +419,47 @@ impl OutboundSa {
         let mut draft = AhDraft { spi, sequence, identification, ..AhDraft::default() };
         self.meter.count(inner.len());
         if hands.ah(&context, &mut draft) == Disposition::Drop {
-            return Ok(None);
+            return Ok(false);
         }
-        authentication::protect(&self.parameters, &self.transform, &draft, inner, header).map(Some)
+        let out = (&mut buffers.packet, &mut buffers.masked);
+        authentication::protect(&self.parameters, &self.transform, &draft, inner, header, out)?;
+        Ok(true)
     }
 }
 
-/// The draft's octets in the clear, with zeros in place of the ICV.
-pub(crate) fn lay_out(draft: &EspDraft, iv: &[u8], transform: &Transform) -> Vec<u8> {
+/// An initialisation vector, at most a block.
+#[derive(Default)]
+struct FreshIv {
+    octets: [u8; 16],
+    len: usize,
+}
+
+impl FreshIv {
+    fn of(len: usize) -> Self {
+        Self { octets: [0; 16], len: len.min(16) }
+    }
+}
+
+impl Deref for FreshIv {
+    type Target = [u8];
+    fn deref(&self) -> &[u8] {
+        self.octets.get(..self.len).unwrap_or_default()
+    }
+}
+
+impl DerefMut for FreshIv {
+    fn deref_mut(&mut self) -> &mut [u8] {
+        self.octets.get_mut(..self.len).unwrap_or_default()
+    }
+}
+
+/// Makes `esp` the draft's octets in the clear, with zeros in place of the ICV.
+pub(crate) fn lay_out(draft: &EspDraft, iv: &[u8], transform: &Transform, esp: &mut Vec<u8>) {
     let payload = draft.payload.len() + draft.tfc_padding.len();
     let pad_len = transform.pad_len(payload);
     let padding = draft.padding.as_deref().unwrap_or(PADDING.get(..pad_len).unwrap_or(&PADDING));
-    let mut esp = Vec::with_capacity(ESP_HEADER + iv.len() + payload + padding.len() + TRAILER + transform.icv_len);
+    esp.clear();
+    esp.reserve(ESP_HEADER + iv.len() + payload + padding.len() + TRAILER + transform.icv_len);
     esp.extend_from_slice(&draft.spi.to_be_bytes());
     esp.extend_from_slice(&(draft.sequence as u32).to_be_bytes());
     esp.extend_from_slice(iv);
@@ -385,5 +468,4 @@ pub(crate) fn lay_out(draft: &EspDraft, iv: &[u8], transform: &Transform) -> Vec
     esp.extend_from_slice(padding);
     esp.extend_from_slice(&[draft.pad_length.unwrap_or(padding.len() as u8), draft.next_header]);
     esp.resize(esp.len() + transform.icv_len, 0);
-    esp
 }

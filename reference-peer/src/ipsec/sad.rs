@@ -50,6 +50,8 @@ pub struct Sad {
     /// Packets that no SA could count.
     drops: Drops,
     deviations: Arc<DeviationSet>,
+    /// Memory for the next inner packet.
+    spare: Vec<u8>,
     /// Only of a peer that is faulty on purpose: one window for all SAs.
     shared: Option<ReplayCheck>,
 }
@@ -187,11 +189,16 @@ impl Sad {
         if let Some(shared) = self.shared.take().filter(|_| shares) {
             sa.replay = shared;
         }
-        let received = sa.receive(now, incoming).map_err(dropped);
+        let received = sa.receive_with(now, incoming, &mut self.spare).map_err(dropped);
         if shares {
             self.shared = Some(sa.replay.clone());
         }
         received
+    }
+
+    /// Gives the memory of an inner packet back, for the next one to be made in.
+    pub fn recycle(&mut self, packet: Vec<u8>) {
+        self.spare = packet;
     }
 
     /// When time alone next changes the age of an SA.

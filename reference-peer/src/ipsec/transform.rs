@@ -129,6 +129,30 @@ impl Transform {
     pub(crate) fn open(&self, sequence: u64, packet: &mut [u8]) -> Result<(), DropReason> {
         let (body, icv) = split_end(packet, self.icv_len).ok_or(DropReason::TooShort)?;
         let (header, iv, data) = split_body(body, self.iv_len).ok_or(DropReason::TooShort)?;
+        self.open_data(sequence, header, iv, data, icv)
+    }
+
+    /// As [`open`](Self::open), with the decrypted part appended to `out`. After an error what was appended is of no
+    /// use.
+    pub(crate) fn open_onto(&self, sequence: u64, packet: &[u8], out: &mut Vec<u8>) -> Result<(), DropReason> {
+        let too_short = DropReason::TooShort;
+        let end = packet.len().checked_sub(self.icv_len).ok_or(too_short)?;
+        let (body, icv) = packet.split_at_checked(end).ok_or(too_short)?;
+        let (head, data) = body.split_at_checked(self.head()).ok_or(too_short)?;
+        let (header, iv) = head.split_at_checked(ESP_HEADER).ok_or(too_short)?;
+        let at = out.len();
+        out.extend_from_slice(data);
+        self.open_data(sequence, header, iv, out.get_mut(at..).unwrap_or_default(), icv)
+    }
+
+    fn open_data(
+        &self,
+        sequence: u64,
+        header: &[u8],
+        iv: &[u8],
+        data: &mut [u8],
+        icv: &[u8],
+    ) -> Result<(), DropReason> {
         if self.cipher.algorithm().is_aead() {
             let aad = self.aad(header, iv, sequence);
             let data = self.covered(data);
@@ -146,18 +170,14 @@ impl Transform {
         self.crypt(iv, data, Cipher::decrypt).map_err(|_| DropReason::Misaligned)
     }
 
-    /// The ICV of the integrity algorithm alone, for AH.
-    pub(crate) fn icv(&self, sequence: u64, parts: &[&[u8]; 3]) -> Vec<u8> {
-        let mut icv = vec![0; self.icv_len];
-        let [a, b, c] = *parts;
-        self.integrity.sign(&[a, b, c, self.high(&high(sequence))], &mut icv);
-        icv
+    /// Writes the ICV of the integrity algorithm alone, for AH, over the parts and the high half where it counts.
+    pub(crate) fn sign(&self, sequence: u64, [a, b]: [&[u8]; 2], icv: &mut [u8]) {
+        self.integrity.sign(&[a, b, self.high(&high(sequence))], icv);
     }
 
     /// Is this the ICV of the integrity algorithm alone? For AH.
-    pub(crate) fn icv_fits(&self, sequence: u64, parts: &[&[u8]; 3], icv: &[u8]) -> bool {
-        let [a, b, c] = *parts;
-        self.fits(&[a, b, c, self.high(&high(sequence))], icv)
+    pub(crate) fn icv_fits(&self, sequence: u64, [a, b, c, d]: [&[u8]; 4], icv: &[u8]) -> bool {
+        self.fits(&[a, b, c, d, self.high(&high(sequence))], icv)
     }
 
     /// Is this the ICV of a separate integrity algorithm?

@@ -9,8 +9,9 @@ use std::net::IpAddr;
 const TCP: u8 = 6;
 const UDP: u8 = 17;
 
-/// The packet with its payload replaced by the protected one. `None` if that is too long for IP.
-pub(crate) fn wrap(sa: &SaParameters, inner: &[u8], header: &Header, body: &[u8]) -> Option<Vec<u8>> {
+/// The packet with its payload replaced by the protected one, in place of what `packet` holds. `None` if that is too
+/// long for IP.
+pub(crate) fn wrap(sa: &SaParameters, inner: &[u8], header: &Header, body: &[u8], packet: &mut Vec<u8>) -> Option<()> {
     let udp = sa.udp_ports();
     let protocol = match udp {
         Some(_) if !sa.deviations.has(Deviation::KeepsProtocol50InUdp) => UDP,
@@ -18,36 +19,29 @@ pub(crate) fn wrap(sa: &SaParameters, inner: &[u8], header: &Header, body: &[u8]
     };
     let options_behind = header.is_v4() && sa.deviations.has(Deviation::MovesOptionsBehindEsp);
     let before = if options_behind { 20 } else { header.insertion };
-    let mut packet = Vec::with_capacity(header.insertion + 12 + body.len());
+    packet.clear();
+    packet.reserve(header.insertion + 16 + body.len());
     packet.extend_from_slice(inner.get(..before)?);
     if options_behind {
         *packet.first_mut()? = 0x45;
     }
     *packet.get_mut(header.insertion_field)? = protocol;
-    push_body(&mut packet, sa, udp, body)?;
-    header::repair_length(&mut packet)?;
-    Some(packet)
+    push_body(packet, sa, udp, body)?;
+    header::repair_length(packet)
 }
 
-/// The packet that the peer had: the received IP header, and the payload in place of ESP or AH.
-pub(crate) fn unwrap(
-    sa: &SaParameters,
-    prefix: &[u8],
-    outer: &Header,
-    next_header: u8,
-    payload: &[u8],
-) -> Option<(Header, Vec<u8>)> {
-    let mut packet = prefix.to_vec();
+/// Makes the packet that the peer had of the received IP header and the payload, which stands there in place of ESP
+/// or AH.
+pub(crate) fn unwrap(sa: &SaParameters, outer: &Header, next_header: u8, packet: &mut [u8]) -> Option<Header> {
     *packet.get_mut(outer.insertion_field)? = next_header;
-    packet.extend_from_slice(payload);
-    header::repair_length(&mut packet)?;
-    let header = Header::parse(&packet).ok()?;
+    header::repair_length(packet)?;
+    let header = Header::parse(packet).ok()?;
     if let Some(original) = &sa.original_addresses
         && !sa.deviations.has(Deviation::LeavesTransportChecksums)
     {
-        repair_upper_checksum(&mut packet, &header, original);
+        repair_upper_checksum(packet, &header, original);
     }
-    Some((header, packet))
+    Some(header)
 }
 
 /// The checksum of TCP or UDP covers addresses that a NAT has changed since: takes the old ones out and the new ones
@@ -67,19 +61,27 @@ fn repair_upper_checksum(packet: &mut [u8], header: &Header, original: &Original
         return;
     }
     // ~(~HC + ~m + m'): the complement of a checksum over m is the sum of m.
-    let removed = octets(original.source).into_iter().chain(octets(original.destination)).map(|octet| !octet);
-    let added = octets(header.source).into_iter().chain(octets(header.destination));
-    let (removed, added): (Vec<u8>, Vec<u8>) = (removed.collect(), added.collect());
-    let mut new = checksum(&[&(!old).to_be_bytes(), &removed, &added]);
+    let [mut source, mut destination] = [original.source, original.destination].map(octets);
+    source.iter_mut().chain(&mut destination).for_each(|octet| *octet = !*octet);
+    let [new_source, new_destination] = [header.source, header.destination].map(octets);
+    let from = if header.is_v4() { 12 } else { 0 };
+    let parts =
+        [&source, &destination, &new_source, &new_destination].map(|octets| octets.get(from..).unwrap_or(octets));
+    let mut new = checksum(&[&(!old).to_be_bytes(), parts[0], parts[1], parts[2], parts[3]]);
     if header.protocol == UDP && new == 0 {
         new = 0xffff;
     }
     place.copy_from_slice(&new.to_be_bytes());
 }
 
-fn octets(address: IpAddr) -> Vec<u8> {
+/// An address; one of IPv4 in the last four octets.
+fn octets(address: IpAddr) -> [u8; 16] {
     match address {
-        IpAddr::V4(address) => address.octets().to_vec(),
-        IpAddr::V6(address) => address.octets().to_vec(),
+        IpAddr::V4(address) => {
+            let mut octets = [0; 16];
+            octets[12..].copy_from_slice(&address.octets());
+            octets
+        }
+        IpAddr::V6(address) => address.octets(),
     }
 }

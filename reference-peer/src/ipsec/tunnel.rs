@@ -15,6 +15,9 @@ pub(crate) const IPV6: u8 = 41;
 const UDP: u8 = 17;
 const CE: u8 = 3;
 
+/// Most octets that stand before ESP in tunnel mode: IPv6, UDP and a marker.
+const MOST_AROUND: usize = 40 + 8 + 8;
+
 /// The fields of an outer header that are not computed.
 pub(crate) struct Outer {
     pub(crate) source: IpAddr,
@@ -55,24 +58,24 @@ impl Outer {
         }
     }
 
-    /// The whole outer packet; `None` if it would be longer than an IP packet can be, or the addresses are of
-    /// different families.
-    pub(crate) fn wrap(&self, sa: &SaParameters, body: &[u8]) -> Option<Vec<u8>> {
+    /// The whole outer packet in place of what `packet` holds; `None` if it would be longer than an IP packet can be,
+    /// or the addresses are of different families.
+    pub(crate) fn wrap(&self, sa: &SaParameters, body: &[u8], packet: &mut Vec<u8>) -> Option<()> {
         let udp = sa.udp_ports();
         let protocol = match udp {
             Some(_) if sa.deviations.has(Deviation::KeepsProtocol50InUdp) => sa.protocol.number(),
             Some(_) => UDP,
             None => sa.protocol.number(),
         };
-        let mut packet = self.wrap_bare(protocol)?;
-        push_body(&mut packet, sa, udp, body)?;
-        header::repair_length(&mut packet)?;
-        Some(packet)
+        packet.clear();
+        packet.reserve(MOST_AROUND + body.len());
+        self.push(protocol, packet)?;
+        push_body(packet, sa, udp, body)?;
+        header::repair_length(packet)
     }
 
-    /// The header alone, its length still zero; `None` if the addresses are of different families.
-    pub(crate) fn wrap_bare(&self, protocol: u8) -> Option<Vec<u8>> {
-        let mut packet = Vec::with_capacity(1500);
+    /// Appends the header alone, its length still zero; `None` if the addresses are of different families.
+    pub(crate) fn push(&self, protocol: u8, packet: &mut Vec<u8>) -> Option<()> {
         match (self.source, self.destination) {
             (IpAddr::V4(source), IpAddr::V4(destination)) => {
                 packet.extend_from_slice(&[0x45, self.traffic_class, 0, 0]);
@@ -89,7 +92,7 @@ impl Outer {
             }
             _ => return None,
         }
-        Some(packet)
+        Some(())
     }
 }
 
@@ -126,13 +129,13 @@ pub(crate) fn push_body(packet: &mut Vec<u8>, sa: &SaParameters, udp: Option<Udp
     Some(())
 }
 
-/// Takes the inner packet out of the payload: checks its header, cuts TFC padding off, brings the outer ECN mark in.
+/// Makes the inner packet of the payload: checks its header, cuts TFC padding off, brings the outer ECN mark in.
 pub(crate) fn decapsulate(
     sa: &SaParameters,
     outer: &Header,
     next_header: u8,
-    mut payload: Vec<u8>,
-) -> Result<(Header, Vec<u8>), DropReason> {
+    payload: &mut Vec<u8>,
+) -> Result<Header, DropReason> {
     let has = |deviation| sa.deviations.has(deviation);
     let version = payload.first().map(|first| first >> 4);
     match (next_header, version) {
@@ -142,14 +145,14 @@ pub(crate) fn decapsulate(
         _ => return Err(DropReason::NextHeader),
     }
     if has(Deviation::TrustsInnerHeader) {
-        header::repair_checksum(&mut payload);
-        if Header::parse(&payload).is_err() {
+        header::repair_checksum(payload);
+        if Header::parse(payload).is_err() {
             // A length field beyond the payload: believed, and what isn't there is zeros.
             payload.resize(payload.len().max(1500), 0);
-            header::repair_length(&mut payload);
+            header::repair_length(payload);
         }
     }
-    let inner = Header::parse(&payload).map_err(|_| DropReason::InnerMalformed)?;
+    let inner = Header::parse(payload).map_err(|_| DropReason::InnerMalformed)?;
     if !has(Deviation::ForwardsTfcPadding) {
         payload.truncate(inner.total_len);
     }
@@ -163,13 +166,13 @@ pub(crate) fn decapsulate(
         if let Some(flags) = payload.get_mut(6) {
             *flags = *flags & !0x40 | u8::from(outer.dont_fragment) << 6;
         }
-        header::repair_checksum(&mut payload);
+        header::repair_checksum(payload);
     }
     let dscp = if has(Deviation::CopiesOuterDscpInside) { outer.dscp() } else { inner.dscp() };
     if (dscp, ecn) != (inner.dscp(), inner.ecn()) {
-        header::set_traffic_class(&mut payload, dscp << 2 | ecn);
+        header::set_traffic_class(payload, dscp << 2 | ecn);
     }
-    Ok((inner, payload))
+    Ok(inner)
 }
 
 /// The ECN field to go on with; `None` to drop (RFC 6040 section 4.2, figure 4).
