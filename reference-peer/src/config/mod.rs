@@ -11,6 +11,7 @@ pub use proposal::{Esn, EspProposal, IkeProposal, ProposalError};
 pub use selector::{Addresses, Selector, SelectorError};
 
 use crate::deviation::DeviationSet;
+use crate::ipsec::sa::DfBit;
 use std::fmt;
 use std::net::IpAddr;
 use std::time::Duration;
@@ -125,6 +126,8 @@ pub struct Child {
     pub esp_proposals: Vec<EspProposal>,
     /// Anti-replay window of its SAs (guide chapter 2, per crypto map); `None` for the global one.
     pub replay_window: Option<Window>,
+    /// DF bit of outer headers (RFC 4301 section 8.1); `None` for the setting of interface or gateway.
+    pub df_bit: Option<DfBit>,
     /// Lifetime of each SA pair.
     pub lifetime: Lifetime,
 }
@@ -144,6 +147,7 @@ impl Child {
             remote_ts,
             esp_proposals,
             replay_window: None,
+            df_bit: None,
             lifetime: Lifetime::default(),
         }
     }

@@ -457,6 +457,18 @@ deviations! {
     RefusesGaps = "refuses-gaps" ["CISCO-REPLAY-014"];
     /// Counts replays as ICV failures.
     CountsReplaysAsIcvFailures = "counts-replays-as-icv-failures" ["CISCO-REPLAY-021"];
+    /// Lets the global replay window override that of a crypto map.
+    GlobalWindowWins = "global-window-wins" ["CISCO-REPLAY-004"];
+    /// Checks no sequence numbers at all where the check is off globally, whatever a crypto map says.
+    DisablesReplayCheckForAll = "disables-replay-check-for-all" ["CISCO-REPLAY-004", "CISCO-REPLAY-005"];
+    /// Writes no message about rejected sequence numbers.
+    SilentOnReplays = "silent-on-replays" ["CISCO-REPLAY-007"];
+    /// Writes messages about duplicates only, not about packets to the left of the window.
+    LogsDuplicatesOnly = "logs-duplicates-only" ["CISCO-REPLAY-007"];
+    /// Has a window of the full size in each sequence number space.
+    FullWindowInEachSpace = "full-window-in-each-space" ["CISCO-REPLAY-015"];
+    /// Takes packets for numbered in spaces although that is not configured.
+    TakesSpacesUnasked = "takes-spaces-unasked" ["CISCO-REPLAY-016"];
 
     // esn.
     /// Adds 32 zero bits to the ICV input without extended sequence numbers.
@@ -521,6 +533,8 @@ deviations! {
     AcceptsHalfBundle = "accepts-half-bundle" ["CISCO-V6VTI-002"];
     /// Forwards everything that decrypts.
     SkipsSelectorCheck = "skips-selector-check" ["TUN-003"];
+    /// Sends one INVALID_SELECTORS for each packet that does not fit its SA.
+    UnlimitedInvalidSelectors = "unlimited-invalid-selectors" ["TUN-004"];
     /// Forwards clear traffic that should have been protected.
     ForwardsClearTraffic = "forwards-clear-traffic" ["TUN-005"];
     /// Lets packets pass that no policy matches.
@@ -532,13 +546,13 @@ deviations! {
     /// Lets inner fragments pass an SA for particular ports.
     LetsFragmentsPastPorts = "lets-fragments-past-ports" ["TUN-010"];
     /// Drops inner fragments.
-    DropsInnerFragments = "drops-inner-fragments" ["TUN-011"];
+    DropsInnerFragments = "drops-inner-fragments" ["TUN-011", "PREFRAG-003"];
     /// Trusts version, lengths and checksum of the inner header.
     TrustsInnerHeader = "trusts-inner-header" ["TUN-012"];
     /// Puts the options of the IPv4 header behind ESP in transport mode.
     MovesOptionsBehindEsp = "moves-options-behind-esp" ["TRN-003"];
     /// Protects fragments one by one in transport mode.
-    ProtectsFragmentsInTransportMode = "protects-fragments-in-transport-mode" ["TRN-004", "ESP-SEQ-005"];
+    ProtectsFragmentsInTransportMode = "protects-fragments-in-transport-mode" ["TRN-004", "ESP-SEQ-005", "CISCO-PREFRAG-013"];
     /// Checks only the addresses of the inner packet.
     ChecksAddressesOnly = "checks-addresses-only" ["TRN-005"];
 
@@ -565,6 +579,64 @@ deviations! {
     CopiesDfWhenSetting = "copies-df-when-setting" ["DF-003", "CISCO-DF-003"];
     /// Copies the outer DF bit into the inner header.
     CopiesOuterDfInside = "copies-outer-df-inside" ["DF-005"];
+    /// Treats the DF bit of all SAs as the interface does, whatever the child says.
+    IgnoresDfOfChild = "ignores-df-of-child" ["DF-004"];
+    /// Lets the global DF setting override that of the interface.
+    GlobalDfBitWins = "global-df-bit-wins" ["CISCO-DF-004", "CISCO-DF-007"];
+    /// Drops packets with DF set that do not fit, although the outer DF bit is to be cleared.
+    DropsDfDespiteClear = "drops-df-despite-clear" ["CISCO-DF-002", "CISCO-PREFRAG-002", "CISCO-PREFRAG-004"];
+    /// Sets or clears the DF bit of packets in transport mode.
+    ChangesDfInTransportMode = "changes-df-in-transport-mode" ["CISCO-DF-005"];
+
+    // pmtu.
+    /// Drops packets that are too big without a word to their source.
+    DropsTooBigSilently = "drops-too-big-silently" ["PMTU-001", "PMTU-003", "PMTU-008"];
+    /// Names the MTU of the outside in ICMP errors, without what encapsulation takes.
+    AnnouncesOuterMtu = "announces-outer-mtu" ["PMTU-001", "PMTU-003", "PMTU-009"];
+    /// Sends "fragmentation needed" also about packets that it fragments.
+    ReportsTooBigWithoutDf = "reports-too-big-without-df" ["PMTU-002"];
+    /// Fragments inner IPv6 packets instead of telling their source.
+    FragmentsInnerIpv6 = "fragments-inner-ipv6" ["PMTU-003"];
+    /// Ignores ICMP errors about the path MTU of its SAs.
+    IgnoresPathMtuReports = "ignores-path-mtu-reports" ["PMTU-004"];
+    /// Takes a learned path MTU for what inner packets may have.
+    LearnsMtuWithoutOverhead = "learns-mtu-without-overhead" ["PMTU-004"];
+    /// Never forgets a learned path MTU.
+    NeverAgesPathMtu = "never-ages-path-mtu" ["PMTU-005"];
+    /// Believes in path MTUs that no path can have.
+    TakesAnyPathMtu = "takes-any-path-mtu" ["PMTU-006"];
+    /// Lowers the path MTU because of ICMP errors about packets of others.
+    HeedsForeignPathMtu = "heeds-foreign-path-mtu" ["PMTU-007"];
+    /// Sends no ICMP errors about packets that are too big for AH.
+    NoPmtuForAh = "no-pmtu-for-ah" ["PMTU-008"];
+    /// Forgets the UDP header when it computes what fits.
+    ForgetsUdpInEstimate = "forgets-udp-in-estimate" ["PMTU-009"];
+    /// Tells sources of IPv6 packets of an MTU below 1280, and drops packets of 1280 octets.
+    AnnouncesMtuBelow1280 = "announces-mtu-below-1280" ["V6-004"];
+
+    // pre-fragmentation.
+    /// Fragments after encryption, whatever is configured.
+    AlwaysFragmentsAfterEncryption = "always-fragments-after-encryption"
+        ["PREFRAG-001", "CISCO-PREFRAG-001", "CISCO-PREFRAG-002", "CISCO-PREFRAG-005", "CISCO-PREFRAG-009"];
+    /// Fragments before encryption, whatever is configured.
+    AlwaysFragmentsBeforeEncryption = "always-fragments-before-encryption"
+        ["PREFRAG-001", "CISCO-PREFRAG-003", "CISCO-PREFRAG-004", "CISCO-PREFRAG-007", "CISCO-PREFRAG-011"];
+    /// Fragments packets although their DF bit forbids it.
+    FragmentsDespiteDf = "fragments-despite-df"
+        ["PMTU-001", "CISCO-PREFRAG-006", "CISCO-PREFRAG-008", "CISCO-PREFRAG-010", "CISCO-PREFRAG-012"];
+    /// Refuses fragments of ESP packets where it fragments before encryption itself.
+    RefusesOuterFragments = "refuses-outer-fragments" ["PREFRAG-002", "CISCO-PREFRAG-014"];
+    /// Reassembles nothing more once many packets were incomplete at a time.
+    JamsOnFragments = "jams-on-fragments" ["CISCO-DF-008"];
+    /// Reckons with 64 octets for encapsulation, whatever the algorithms.
+    EstimatesFixedOverhead = "estimates-fixed-overhead" ["PMTU-009", "CISCO-PREFRAG-016"];
+    /// Forgets the padding when it computes what fits.
+    EstimatesWithoutPadding = "estimates-without-padding" ["PMTU-009", "PREFRAG-004", "CISCO-PREFRAG-016"];
+    /// Lets the setting of crypto maps decide on a tunnel interface too.
+    CryptoMapDecidesOnTunnelInterface = "crypto-map-decides-on-tunnel-interface"
+        ["CISCO-PREFRAG-017", "CISCO-PREFRAG-018"];
+    /// Makes the first fragments as long as can be, and the last one short.
+    FragmentsUnevenly = "fragments-unevenly" ["CISCO-PREFRAG-019"];
 
     // ---- Dead peer detection of the gateway ----
     /// Never asks whether a silent peer is alive.

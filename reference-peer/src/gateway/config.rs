@@ -18,6 +18,8 @@ pub struct GatewayConfig {
     pub inside: Vec<IpAddr>,
     /// The longest IP packet that the outside carries, octets. Longer ones are sent as fragments if they may be.
     pub outside_mtu: usize,
+    /// The same of the inside.
+    pub inside_mtu: usize,
     /// Connections, cookies, limits and deviations.
     pub ike: IkeConfig,
     /// Traffic that fits a connection without SAs starts a negotiation.
@@ -41,6 +43,7 @@ impl Default for GatewayConfig {
             outside: Vec::new(),
             inside: Vec::new(),
             outside_mtu: 1500,
+            inside_mtu: 1500,
             ike: IkeConfig::default(),
             initiate_on_traffic: false,
             dead_peer_detection: None,

@@ -5,8 +5,8 @@
 //! packets that nobody has vouched for is bounded, so that the peer is no amplifier.
 
 use super::config::InvalidSpi;
+use super::rate::PerSecond;
 use crate::Instant;
-use std::time::Duration;
 
 /// How the sender of a packet with an unknown SPI is told.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -22,8 +22,7 @@ pub(super) enum Answer {
 /// Bounds the answers.
 #[derive(Debug, Default)]
 pub(super) struct Recovery {
-    /// Beginning of the second that is counted, and the answers in it.
-    second: Option<(Instant, u32)>,
+    answers: PerSecond,
 }
 
 impl Recovery {
@@ -34,22 +33,14 @@ impl Recovery {
             false if policy.notify_unprotected => Answer::Unprotected,
             _ => return Answer::Silence,
         };
-        if unlimited || self.take(policy.per_second, now) { answer } else { Answer::Silence }
-    }
-
-    fn take(&mut self, per_second: u32, now: Instant) -> bool {
-        let (begin, count) = match self.second {
-            Some((begin, count)) if now.since(begin) < Duration::from_secs(1) => (begin, count),
-            _ => (now, 0),
-        };
-        self.second = Some((begin, count.saturating_add(1)));
-        count < per_second
+        if unlimited || self.answers.take(policy.per_second, now) { answer } else { Answer::Silence }
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use std::time::Duration;
 
     #[test]
     fn a_flood_gets_a_few_answers_a_second() {

@@ -6,16 +6,26 @@
 
 mod anti_replay;
 mod config;
+mod crypto_sa;
 mod dead_peer_detection;
 mod df_bit;
+mod icmp_errors;
 mod invalid_spi_recovery;
 mod local;
+mod log;
 mod manual;
 mod nat_transparency;
+mod path_mtu;
+mod policy;
+mod pre_fragmentation;
+mod rate;
 mod traffic;
+mod virtual_tunnel_interface;
 
 pub use config::{DataConfig, DeadPeerDetection, DpdMode, GatewayConfig, InvalidSpi, PathMtu, TunnelInterface};
+pub use crypto_sa::CryptoSa;
 pub use local::echo_reply;
+pub use log::{LogLine, ReplayError};
 pub use manual::ManualPair;
 pub use traffic::{DataPlane, parameters};
 
@@ -27,16 +37,21 @@ use crate::ipsec::drops::DropReason;
 use crate::ipsec::fragment::{Fragmentation, Reassembler, Reassembly, fragment};
 use dead_peer_detection::Watch;
 use invalid_spi_recovery::Recovery;
+use log::{InvalidSpiMessage, Log};
 use nat_transparency::{IKE_PORT, KEEPALIVE, Keepalives, NATT_PORT};
+use policy::Policies;
 use rand_chacha::ChaCha20Rng;
 use rand_core::SeedableRng;
+use rate::PerSecond;
 use std::collections::VecDeque;
 use std::net::{IpAddr, SocketAddr};
-use std::sync::Arc;
 use wire::ikev2::{Body, ExchangeType, Flags, Header, Message, Notify, NotifyType, Payload, ProtocolId};
 use wire::ip::Protocol;
 use wire::natt::Natt;
 use wire::{ip, ipv4, ipv6, natt, udp};
+
+/// Incomplete packets that a faulty peer never recovers from.
+const MOST_BEFORE_JAM: usize = 32;
 
 /// Side of the gateway.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -94,6 +109,9 @@ pub enum Event {
     },
     /// A packet in transport mode was for the gateway itself: the IP packet as it would have been without protection.
     Delivered(Vec<u8>),
+    /// The anti-replay check has rejected a packet: the guide's `%CRYPTO-4-PKT_REPLAY_ERR`. Follows its
+    /// [`Dropped`](Self::Dropped).
+    ReplayError(ReplayError),
     /// An ESP or AH packet was accepted.
     Decapsulated {
         /// SPI.
@@ -145,6 +163,9 @@ pub struct Gateway {
     watch: Watch,
     keepalives: Keepalives,
     recovery: Recovery,
+    policies: Policies,
+    icmp_errors: PerSecond,
+    log: Log,
     reassembler: Reassembler,
     hands: OwnHands,
     rng: ChaCha20Rng,
@@ -153,6 +174,8 @@ pub struct Gateway {
     identification: u16,
     /// Only of a peer that is faulty on purpose.
     deaf_on_natt: bool,
+    /// The same: with too many fragments, never again.
+    jammed: bool,
 }
 
 impl Gateway {
@@ -160,10 +183,13 @@ impl Gateway {
     pub fn new(config: GatewayConfig, seed: u64) -> Self {
         Self {
             ike: Engine::new(config.ike.clone()),
-            data: DataPlane::new(config.data.clone(), Arc::new(config.ike.deviations.clone())),
+            data: DataPlane::new(&config),
             watch: Watch::default(),
             keepalives: Keepalives::default(),
             recovery: Recovery::default(),
+            policies: Policies::new(&config),
+            icmp_errors: PerSecond::default(),
+            log: Log::default(),
             reassembler: Reassembler::default(),
             hands: OwnHands { deviations: config.ike.deviations.clone(), outer: Box::new(Honest) },
             rng: ChaCha20Rng::seed_from_u64(seed),
@@ -171,6 +197,7 @@ impl Gateway {
             events: VecDeque::new(),
             identification: 0,
             deaf_on_natt: false,
+            jammed: false,
             config,
         }
     }
@@ -212,6 +239,7 @@ impl Gateway {
     /// Does what is due.
     pub fn handle_timeout(&mut self, now: Instant) {
         self.reassembler.handle_timeout(now);
+        self.data.path_mtus.handle_timeout(now);
         self.ike.handle_timeout(now, &mut self.rng, &mut self.hands);
         self.obey(now);
         if let Some(dpd) = self.dead_peer_detection() {
@@ -232,7 +260,9 @@ impl Gateway {
     pub fn poll_timeout(&self) -> Option<Instant> {
         let dpd = self.dead_peer_detection().and_then(|dpd| self.watch.next_due(&dpd));
         let keepalive = self.config.nat_keepalive.and_then(|period| self.keepalives.next_due(period));
-        [self.ike.poll_timeout(), dpd, keepalive, self.reassembler.next_timeout()].into_iter().flatten().min()
+        let path_mtu = self.data.path_mtus.next_timeout();
+        let all = [self.ike.poll_timeout(), dpd, keepalive, self.reassembler.next_timeout(), path_mtu];
+        all.into_iter().flatten().min()
     }
 
     fn dead_peer_detection(&self) -> Option<DeadPeerDetection> {
@@ -321,9 +351,12 @@ impl Gateway {
             Err(_) => return self.dropped(None, None, DropReason::OuterMalformed),
         };
         if !self.config.outside.contains(&packet.destination()) {
-            return;
+            return self.clear_transit(now, octets);
         }
         if packet.is_fragment() {
+            if self.refuses_fragments() {
+                return self.dropped(None, Some(packet.source()), DropReason::Fragment);
+            }
             // IPsec processing is for whole packets only (RFC 4303 section 3.4.1).
             if self.is_deviant(Deviation::ProcessesFirstFragment) && self.protected(now, octets) {
                 return;
@@ -342,8 +375,16 @@ impl Gateway {
             Protocol::ICMP if self.is_deviant(Deviation::ObeysIcmpErrors) && local::is_unreachable(&packet) => {
                 self.forget(now);
             }
+            Protocol::ICMP | Protocol::ICMPV6 if self.path_mtu_report(now, &packet) => {}
             _ => self.local(now, &packet),
         }
+    }
+
+    /// Only of a peer that is faulty on purpose.
+    fn refuses_fragments(&mut self) -> bool {
+        self.jammed |= self.is_deviant(Deviation::JamsOnFragments) && self.reassembler.pending() >= MOST_BEFORE_JAM;
+        let pre = self.config.data.interface_pre_fragmentation.unwrap_or(self.config.data.pre_fragmentation);
+        self.jammed || pre && self.is_deviant(Deviation::RefusesOuterFragments)
     }
 
     fn udp(&mut self, now: Instant, packet: &ip::Packet) {
@@ -472,6 +513,7 @@ impl Gateway {
     /// Tells the sender of a packet with an unknown SPI, if the policy says so.
     fn unknown_spi(&mut self, now: Instant, source: IpAddr, destination: IpAddr, protocol: u8, spi: u32) {
         self.events.push_back(Event::InvalidSpi { destination, source, protocol, spi });
+        self.log_invalid_spi(now, InvalidSpiMessage { destination, source, protocol, spi });
         self.dropped(Some(spi), Some(source), DropReason::UnknownSpi);
         if self.is_deviant(Deviation::SilentOnInvalidSpi) {
             return;
@@ -533,26 +575,32 @@ impl Gateway {
         self.events.push_back(Event::Dropped { spi, source, reason });
     }
 
+    /// The longest packet that a leg carries.
+    fn mtu(&self, leg: Leg) -> usize {
+        match leg {
+            Leg::Outside => self.config.outside_mtu,
+            Leg::Inside => self.config.inside_mtu,
+        }
+    }
+
     /// The third hand, and out.
-    fn transmit(&mut self, leg: Leg, mut packet: Vec<u8>) {
+    fn transmit(&mut self, leg: Leg, packet: Vec<u8>) {
+        self.transmit_within(leg, packet, self.mtu(leg), false);
+    }
+
+    /// The third hand, and out, in fragments of so many octets. `ignore_df`: even if its DF bit forbids that.
+    fn transmit_within(&mut self, leg: Leg, mut packet: Vec<u8>, mtu: usize, ignore_df: bool) {
         if leg == Leg::Outside && self.hands.packet(&mut packet) == Disposition::Drop {
             return;
         }
-        if leg == Leg::Outside && packet.len() > self.config.outside_mtu {
-            return self.transmit_fragments(&packet);
+        if packet.len() <= mtu {
+            return self.transmits.push_back(Transmit { leg, packet });
         }
-        self.transmits.push_back(Transmit { leg, packet });
-    }
-
-    /// A packet that is too long for the outside goes in fragments, or is lost if it must not be fragmented.
-    fn transmit_fragments(&mut self, packet: &[u8]) {
         self.identification = self.identification.wrapping_add(1);
-        let how = Fragmentation { ignore_df: false, identification: self.identification.into() };
-        match fragment(packet, self.config.outside_mtu, how) {
-            Ok(fragments) => {
-                self.transmits.extend(fragments.into_iter().map(|packet| Transmit { leg: Leg::Outside, packet }))
-            }
-            Err(_) => self.dropped(None, None, DropReason::Fragment),
+        let identification = self.identification.into();
+        match fragment(&packet, mtu, Fragmentation { ignore_df, identification, ..Fragmentation::default() }) {
+            Ok(fragments) => self.transmits.extend(fragments.into_iter().map(|packet| Transmit { leg, packet })),
+            Err(_) => self.too_big_dropped(&packet),
         }
     }
 }

@@ -1,17 +1,22 @@
 //! The way of protected packets: from the outside through an SA to the inside, and back (RFC 4301 sections 5.1 and 5.2).
 
+use super::icmp_errors::Complaint;
+use super::log::ReplayError;
 use super::nat_transparency::NATT_PORT;
-use super::{DataConfig, Event, Gateway, Leg, anti_replay, df_bit};
+use super::path_mtu::PathMtus;
+use super::policy::Verdict;
+use super::{DataConfig, Event, Gateway, GatewayConfig, Leg, anti_replay, df_bit};
 use crate::Instant;
-use crate::config::Mode;
+use crate::config::{Child, Mode};
 use crate::deviation::{Deviation, DeviationSet};
 use crate::ike::v2::{ChildSa, IkeSaId, Path, TrafficRange};
 use crate::ipsec::drops::{DropReason, Drops};
+use crate::ipsec::flow::Flow;
 use crate::ipsec::header::Header;
 use crate::ipsec::inbound::{InboundSa, Incoming, Received};
 use crate::ipsec::outbound::{OutboundSa, ProtectError, Protection};
-use crate::ipsec::sa::{Protocol, SaError, SaParameters, UdpPorts};
-use crate::ipsec::sad::{OutboundId, Sad};
+use crate::ipsec::sa::{DfBit, Protocol, SaError, SaParameters, UdpPorts};
+use crate::ipsec::sad::{Dropped, OutboundId, Sad};
 use crate::ipsec::selector::{AddressRange, PortRange, Selectors, TrafficSelector};
 use crate::ipsec::sequence::Numbering;
 use std::collections::{BTreeMap, VecDeque};
@@ -32,7 +37,13 @@ pub struct DataPlane {
     pairs: BTreeMap<u32, Pair>,
     waiting: VecDeque<Vec<u8>>,
     drops: Drops,
-    config: DataConfig,
+    pub(super) path_mtus: PathMtus,
+    pub(super) config: DataConfig,
+    /// The treatment of the DF bit of children that have one of their own, by connection and child.
+    df_bits: Vec<(String, String, DfBit)>,
+    pub(super) outside_mtu: usize,
+    /// Number of the last SA.
+    last_connection_id: u32,
     deviations: Arc<DeviationSet>,
 }
 
@@ -40,18 +51,53 @@ pub struct DataPlane {
 struct Pair {
     outbound: OutboundId,
     child: ChildSa,
+    /// Number of the inbound SA; the outbound one has the next.
+    connection_id: u32,
     /// Inbound SPI of the pair that protects once more what this one has protected: the two are a bundle.
     over: Option<u32>,
 }
 
+/// The octets of packets under an outbound SA and what goes over it.
+pub(super) struct Sizing<'a> {
+    sa: &'a OutboundSa,
+    over: Option<&'a OutboundSa>,
+}
+
+impl Sizing<'_> {
+    /// Octets of a packet of this length when it is protected; `insertion` of them stand before the place where
+    /// transport mode puts its header.
+    pub(super) fn encapsulated_len(&self, len: usize, insertion: usize) -> usize {
+        let add = |sa: &OutboundSa, len: usize, insertion: usize| match sa.parameters().mode {
+            Mode::Tunnel => (len + sa.overhead(len), if sa.parameters().source.is_ipv4() { 20 } else { 40 }),
+            Mode::Transport => (len + sa.overhead(len.saturating_sub(insertion)), insertion),
+        };
+        let (len, insertion) = add(self.sa, len, insertion);
+        self.over.map_or(len, |over| add(over, len, insertion).0)
+    }
+
+    /// Is one of them encapsulated in UDP?
+    pub(super) fn is_in_udp(&self) -> bool {
+        self.sa.parameters().udp.is_some() || self.over.is_some_and(|over| over.parameters().udp.is_some())
+    }
+}
+
 impl DataPlane {
-    pub(super) fn new(config: DataConfig, deviations: Arc<DeviationSet>) -> Self {
+    pub(super) fn new(config: &GatewayConfig) -> Self {
+        let deviations = Arc::new(config.ike.deviations.clone());
+        let df_bits = config.ike.connections.iter().flat_map(|connection| {
+            let own = |child: &Child| Some((connection.name.clone(), child.name.clone(), child.df_bit?));
+            connection.children.iter().filter_map(own)
+        });
         Self {
+            df_bits: df_bits.collect(),
             sad: Sad::new(Arc::clone(&deviations)),
             pairs: BTreeMap::new(),
             waiting: VecDeque::new(),
             drops: Drops::default(),
-            config,
+            path_mtus: PathMtus::default(),
+            config: config.data.clone(),
+            outside_mtu: config.outside_mtu,
+            last_connection_id: 0,
             deviations,
         }
     }
@@ -81,6 +127,7 @@ impl DataPlane {
         for sa in [&mut inbound, &mut outbound] {
             self.configure(sa, child);
         }
+        inbound.numbering = anti_replay::numbering_received(&self.config, child.esn, &self.deviations);
         let inbound = InboundSa::new(inbound, now)?;
         let outbound = OutboundSa::new(outbound, now)?;
         self.sad.insert_inbound(inbound)?;
@@ -90,18 +137,24 @@ impl DataPlane {
             self.sad.insert_inbound(InboundSa::new(send, now)?)?;
         }
         let outbound = self.sad.insert_outbound(outbound);
-        self.pairs.insert(child.inbound_spi, Pair { outbound, child: child.clone(), over: None });
+        self.last_connection_id += 2;
+        let connection_id = self.last_connection_id - 1;
+        self.pairs.insert(child.inbound_spi, Pair { outbound, child: child.clone(), connection_id, over: None });
         Ok(())
     }
 
     /// What the data plane is told, put into the parameters of an SA.
     fn configure(&self, sa: &mut SaParameters, child: &ChildSa) {
-        sa.df = df_bit::effective(&self.config);
+        let own =
+            |(connection, name, _): &&(String, String, DfBit)| (connection, name) == (&child.connection, &child.child);
+        let own = self.df_bits.iter().find(own).map(|(_, _, df)| *df);
+        sa.df = df_bit::effective(&self.config, own, &self.deviations);
         sa.ecn = self.config.ecn;
         sa.dscp = self.config.dscp;
         sa.check_padding = self.config.check_padding;
-        sa.replay_window = anti_replay::effective(&self.config, child.replay_window).size();
         sa.numbering = anti_replay::numbering(&self.config, child.esn);
+        let window = anti_replay::effective(&self.config, child.replay_window, sa.numbering, &self.deviations);
+        sa.replay_window = window.size();
     }
 
     /// Makes a bundle: what the pair of `inner` has protected is protected by the pair of `outer` once more.
@@ -120,6 +173,7 @@ impl DataPlane {
         if let Some(pair) = self.pairs.remove(&inbound_spi) {
             self.sad.remove_inbound(inbound_spi);
             self.sad.remove_outbound(pair.outbound);
+            self.path_mtus.forget(pair.outbound);
         }
     }
 
@@ -136,6 +190,7 @@ impl DataPlane {
         for (inbound_spi, pair) in self.pairs.iter_mut().filter(|(_, pair)| pair.child.ike_sa == Some(ike_sa)) {
             pair.child.path = path;
             let udp = pair.child.udp_encapsulation;
+            self.path_mtus.forget(pair.outbound);
             if let Some(mut sa) = self.sad.remove_outbound(pair.outbound) {
                 let parameters = sa.parameters_mut();
                 (parameters.source, parameters.destination) = (path.local.ip(), path.remote.ip());
@@ -162,6 +217,27 @@ impl DataPlane {
 
     fn pair_of(&self, outbound: OutboundId) -> Option<&Pair> {
         self.pairs.values().find(|pair| pair.outbound == outbound)
+    }
+
+    /// All pairs: inbound SPI, outbound SA, number of the inbound SA.
+    pub(super) fn pairs(&self) -> impl Iterator<Item = (u32, OutboundId, u32)> {
+        self.pairs.iter().map(|(spi, pair)| (*spi, pair.outbound, pair.connection_id))
+    }
+
+    /// The outbound SA that protects once more what this one has protected.
+    pub(super) fn over_outbound(&self, id: OutboundId) -> Option<OutboundId> {
+        Some(self.pairs.get(&self.pair_of(id)?.over?)?.outbound)
+    }
+
+    /// How long packets get under an outbound SA.
+    pub(super) fn sizing(&self, id: OutboundId) -> Option<Sizing<'_>> {
+        let over = self.over_outbound(id).and_then(|over| self.sad.outbound(over));
+        Some(Sizing { sa: self.sad.outbound(id)?, over })
+    }
+
+    /// Is this deliberate fault switched on?
+    pub(super) fn deviates(&self, deviation: Deviation) -> bool {
+        self.deviations.has(deviation)
     }
 }
 
@@ -231,10 +307,27 @@ impl Gateway {
                         let protocol = dropped.protocol.map_or(50, Protocol::number);
                         self.unknown_spi(now, header.source, header.destination, protocol, spi);
                     }
-                    _ => self.events.push_back(Event::Dropped { spi: dropped.spi, source, reason: dropped.reason }),
+                    (reason, spi, _) => {
+                        self.events.push_back(Event::Dropped { spi, source, reason });
+                        self.tell_of_drop(now, &dropped, source, octets);
+                    }
                 }
                 true
             }
+        }
+    }
+
+    /// What is written and sent about a packet that an SA has dropped.
+    fn tell_of_drop(&mut self, now: Instant, dropped: &Dropped, source: Option<IpAddr>, octets: &[u8]) {
+        let Dropped { reason, spi: Some(spi), sequence: Some(sequence), .. } = *dropped else { return };
+        match (reason, self.data.pairs.get(&spi).map(|pair| pair.connection_id)) {
+            (reason, Some(connection_id)) if reason.is_replay() => {
+                self.log_replay(now, ReplayError { connection_id, spi, sequence, source, reason });
+            }
+            (DropReason::SelectorMismatch | DropReason::SelectorFragment, _) => {
+                self.invalid_selectors(now, spi, octets);
+            }
+            _ => {}
         }
     }
 
@@ -264,7 +357,10 @@ impl Gateway {
                 return self.deliver_to_self(now, &packet);
             }
         }
-        self.forward_inside(now, &packet);
+        match self.protected_policy(&packet) {
+            Ok(()) => self.forward_inside(now, &packet, Some(spi)),
+            Err(reason) => self.dropped(Some(spi), Some(outer.source), reason),
+        }
     }
 
     /// A verified and new packet came from another address or port: what goes back follows it, if a NAT is there to
@@ -288,17 +384,42 @@ impl Gateway {
         }
     }
 
-    fn forward_inside(&mut self, now: Instant, octets: &[u8]) {
+    /// Forwards a packet that came from the outside: under the SA of `spi`, or in the clear.
+    pub(super) fn forward_inside(&mut self, now: Instant, octets: &[u8], spi: Option<u32>) {
         let Ok(mut packet) = ip::Packet::parse(octets) else {
-            return self.dropped(None, None, DropReason::InnerMalformed);
+            return self.dropped(spi, None, DropReason::InnerMalformed);
         };
         let destination = packet.destination();
         if self.config.inside.contains(&destination) || self.config.outside.contains(&destination) {
             return self.local_protected(now, &packet);
         }
         if decrement(&mut packet) {
-            self.transmit(Leg::Inside, packet.to_bytes());
+            self.forward(now, Leg::Inside, Leg::Outside, packet.to_bytes());
+        } else {
+            self.out_of_hops(now, Leg::Outside, octets, packet.source());
         }
+    }
+
+    /// Sends a packet on as it is, in fragments if it must and may be.
+    pub(super) fn forward(&mut self, now: Instant, to: Leg, from: Leg, packet: Vec<u8>) {
+        let mtu = self.mtu(to);
+        if packet.len() > mtu && Header::parse(&packet).is_ok_and(|header| header.dont_fragment) {
+            self.complain(now, from, &packet, Complaint::TooBig(mtu));
+            return self.too_big_dropped(&packet);
+        }
+        self.transmit(to, packet);
+    }
+
+    /// A packet was dropped because it did not fit and must not be fragmented.
+    pub(super) fn too_big_dropped(&mut self, packet: &[u8]) {
+        let source = Header::parse(packet).ok().map(|header| header.source);
+        self.dropped(None, source, DropReason::TooBig);
+    }
+
+    /// A packet has no hop left (RFC 1812 section 5.3.1, RFC 4443 section 3.3).
+    fn out_of_hops(&mut self, now: Instant, from: Leg, octets: &[u8], source: IpAddr) {
+        self.complain(now, from, octets, Complaint::HopLimit);
+        self.dropped(None, Some(source), DropReason::HopLimit);
     }
 
     fn deliver_to_self(&mut self, now: Instant, octets: &[u8]) {
@@ -321,37 +442,59 @@ impl Gateway {
         }
         if decrement(&mut packet) {
             self.protect_and_send(now, &packet.to_bytes());
+        } else {
+            self.out_of_hops(now, Leg::Inside, octets, packet.source());
         }
     }
 
-    /// Protects a packet with the newest SA that fits and sends it; without one it waits for one where the gateway may
-    /// ask for it, and is dropped otherwise.
+    /// Does with an outbound packet what the policies say. It is protected by the newest SA that fits; without one it
+    /// waits for one where the gateway may ask for it, and is dropped otherwise.
     pub(super) fn protect_and_send(&mut self, now: Instant, octets: &[u8]) {
         let Ok(header) = Header::parse(octets) else {
             return self.dropped(None, None, DropReason::InnerMalformed);
         };
         let flow = header.flow(octets);
-        let Some(id) = self.data.sad.outbound_for(&flow, now) else {
-            return self.ask_for_sa(now, octets, header.source, header.destination);
-        };
+        let sa = self.data.sad.outbound_for(&flow, now);
+        match (self.outbound_policy(&flow, sa.is_some()), sa) {
+            (Verdict::Bypass, _) => self.send_clear(now, octets),
+            (Verdict::Discard, _) => self.dropped(None, Some(header.source), DropReason::PolicyDiscard),
+            (Verdict::Protect, Some(id)) => self.fit_and_send(now, id, octets, &header),
+            (Verdict::Protect, None) => self.ask_for_sa(now, octets, &flow),
+        }
+    }
+
+    /// Protects a packet by an SA and sends it. `fragment`: what comes out is cut into fragments, whatever its DF bit.
+    pub(super) fn seal_and_send(
+        &mut self,
+        now: Instant,
+        id: OutboundId,
+        octets: &[u8],
+        header: &Header,
+        fragment: bool,
+    ) {
+        let space = anti_replay::space(&self.config.data, header.dscp());
+        let how = Protection { space, ..Protection::default() };
         let Some(sa) = self.data.sad.outbound_mut(id) else { return };
-        match sa.protect(now, octets, Protection::default(), &mut self.rng, &mut self.hands) {
-            Ok(Some(packet)) => {
-                let mut over = None;
+        match sa.protect(now, octets, how, &mut self.rng, &mut self.hands) {
+            Ok(Some(mut packet)) => {
+                let parameters = sa.parameters();
+                let transport = parameters.mode == Mode::Transport;
+                if transport && parameters.deviations.has(Deviation::ChangesDfInTransportMode) {
+                    df_bit::set(&mut packet, parameters.df == DfBit::Set);
+                }
                 if let Some(pair) = self.data.pair_of(id) {
                     let (ike_sa, path) = (pair.child.ike_sa, pair.child.path);
-                    over = pair.over;
                     if let Some(ike_sa) = ike_sa {
                         self.watch.sent(ike_sa, now);
                     }
                     self.keepalives.sent(path, now);
                 }
-                let packet = match over.and_then(|over| self.data.pairs.get(&over)).map(|pair| pair.outbound) {
-                    Some(id) => self.protect_again(now, id, &packet),
+                let packet = match self.data.over_outbound(id) {
+                    Some(id) => self.protect_again(now, id, &packet, how),
                     None => Some(packet),
                 };
                 if let Some(packet) = packet {
-                    self.transmit(Leg::Outside, packet);
+                    self.send_protected(now, id, packet, header.is_v4(), fragment);
                 }
             }
             Ok(None) => {}
@@ -361,9 +504,9 @@ impl Gateway {
     }
 
     /// The outer half of a bundle.
-    fn protect_again(&mut self, now: Instant, id: OutboundId, packet: &[u8]) -> Option<Vec<u8>> {
+    fn protect_again(&mut self, now: Instant, id: OutboundId, packet: &[u8], how: Protection) -> Option<Vec<u8>> {
         let sa = self.data.sad.outbound_mut(id)?;
-        match sa.protect(now, packet, Protection::default(), &mut self.rng, &mut self.hands) {
+        match sa.protect(now, packet, how, &mut self.rng, &mut self.hands) {
             Ok(packet) => packet,
             Err(_) => {
                 self.dropped(Some(id.spi), None, DropReason::Expired);
@@ -372,12 +515,12 @@ impl Gateway {
         }
     }
 
-    fn ask_for_sa(&mut self, now: Instant, octets: &[u8], source: IpAddr, destination: IpAddr) {
+    fn ask_for_sa(&mut self, now: Instant, octets: &[u8], flow: &Flow) {
         self.data.drops.count(DropReason::PolicyDiscard);
         if !self.config.initiate_on_traffic {
             return;
         }
-        let Some((connection, child)) = self.policy_for(source, destination) else { return };
+        let Some((connection, child)) = self.child_for(flow) else { return };
         if self.data.waiting.len() < MOST_WAITING {
             self.data.waiting.push_back(octets.to_vec());
         }
@@ -387,23 +530,6 @@ impl Gateway {
             let _ = self.ike.initiate(now, &mut self.rng, &connection, &child, &mut self.hands);
             self.obey(now);
         }
-    }
-
-    /// The connection and child whose selectors cover a packet.
-    fn policy_for(&self, source: IpAddr, destination: IpAddr) -> Option<(String, String)> {
-        let covers = |selectors: &[crate::config::Selector], address: IpAddr| {
-            selectors.iter().any(|selector| match selector.addresses {
-                crate::config::Addresses::Range(start, end) => (start..=end).contains(&address),
-                crate::config::Addresses::Host => false,
-            })
-        };
-        self.config.ike.connections.iter().find_map(|connection| {
-            let child = connection
-                .children
-                .iter()
-                .find(|child| covers(&child.local_ts, source) && covers(&child.remote_ts, destination))?;
-            Some((connection.name.clone(), child.name.clone()))
-        })
     }
 
     /// Sends what has waited, as far as there is an SA for it now.

@@ -73,6 +73,10 @@ reasons! {
     PolicyUnprotected = "policy-unprotected",
     /// A policy discards it, or none matches it (RFC 4301 section 5).
     PolicyDiscard = "policy-discard",
+    /// Longer than the path carries, and not to be fragmented (RFC 4301 section 8.2.1).
+    TooBig = "too-big",
+    /// TTL or hop limit used up (RFC 1812 section 5.3.1).
+    HopLimit = "hop-limit",
 }
 
 impl DropReason {

@@ -34,6 +34,8 @@ pub enum FragmentError {
 pub struct Fragmentation {
     /// Fragment an IPv4 packet although its DF bit is set. The fragments keep the bit.
     pub ignore_df: bool,
+    /// Cut an IPv4 packet into as few fragments as it needs, and these of equal size to within eight octets.
+    pub evenly: bool,
     /// Identification for an IPv6 packet, which has none of its own.
     pub identification: u32,
 }
@@ -53,13 +55,13 @@ pub fn fragment(packet: &[u8], mtu: usize, how: Fragmentation) -> Result<Vec<Vec
         if header.dont_fragment && !how.ignore_df {
             return Err(FragmentError::DontFragment);
         }
-        fragment_v4(packet, &header, mtu)
+        fragment_v4(packet, &header, mtu, how.evenly)
     } else {
         fragment_v6(packet, &header, mtu, how.identification)
     }
 }
 
-fn fragment_v4(packet: &[u8], header: &Header, mtu: usize) -> Result<Vec<Vec<u8>>, FragmentError> {
+fn fragment_v4(packet: &[u8], header: &Header, mtu: usize, evenly: bool) -> Result<Vec<Vec<u8>>, FragmentError> {
     let (first_header, mut data) = packet.split_at_checked(header.insertion).unwrap_or((packet, &[]));
     let later_header = copied_options(first_header);
     let (mut offset, last_more) = header.fragment.map_or((0, false), |fragment| (fragment.offset, fragment.more));
@@ -68,7 +70,14 @@ fn fragment_v4(packet: &[u8], header: &Header, mtu: usize) -> Result<Vec<Vec<u8>
         let head = if fragments.is_empty() { first_header } else { &later_header };
         let room = mtu.checked_sub(head.len()).filter(|&room| room >= 8).ok_or(FragmentError::MtuTooSmall(mtu))?;
         let is_last = data.len() <= room;
-        let (part, rest) = data.split_at(if is_last { data.len() } else { room / 8 * 8 });
+        let longest = room / 8 * 8;
+        let len = match is_last {
+            true => data.len(),
+            // The longer ones come last, where the last is also cut short.
+            false if evenly => data.len().div_ceil(8) / (1 + (data.len() - room).div_ceil(longest)) * 8,
+            false => longest,
+        };
+        let (part, rest) = data.split_at_checked(len).unwrap_or((data, &[]));
         let mut fragment = [head, part].concat();
         let flags = u16::from(header.dont_fragment) << 14 | u16::from(!is_last || last_more) << 13;
         if let Some(field) = fragment.get_mut(6..8) {
