@@ -460,7 +460,7 @@ deviations! {
     /// Lets the global replay window override that of a crypto map.
     GlobalWindowWins = "global-window-wins" ["CISCO-REPLAY-004"];
     /// Checks no sequence numbers at all where the check is off globally, whatever a crypto map says.
-    DisablesReplayCheckForAll = "disables-replay-check-for-all" ["CISCO-REPLAY-004", "CISCO-REPLAY-005"];
+    DisablesReplayCheckForAll = "disables-replay-check-for-all" ["CISCO-REPLAY-004"];
     /// Writes no message about rejected sequence numbers.
     SilentOnReplays = "silent-on-replays" ["CISCO-REPLAY-007"];
     /// Writes messages about duplicates only, not about packets to the left of the window.
