@@ -465,8 +465,6 @@ deviations! {
     SilentOnReplays = "silent-on-replays" ["CISCO-REPLAY-007"];
     /// Writes messages about duplicates only, not about packets to the left of the window.
     LogsDuplicatesOnly = "logs-duplicates-only" ["CISCO-REPLAY-007"];
-    /// Has a window of the full size in each sequence number space.
-    FullWindowInEachSpace = "full-window-in-each-space" ["CISCO-REPLAY-015"];
     /// Takes packets for numbered in spaces although that is not configured.
     TakesSpacesUnasked = "takes-spaces-unasked" ["CISCO-REPLAY-016"];
 

@@ -5,29 +5,12 @@ use crate::config::Window;
 use crate::deviation::{Deviation, DeviationSet};
 use crate::ipsec::sequence::{Numbering, SPACES};
 
-/// The least window of a space: what RFC 4303 section 3.4.3 wants of any.
-const LEAST: u32 = 32;
-
-/// The window that holds: that of a crypto map overrides the global one (guide chapter 2). Where there are spaces, each
-/// has a window that is considerably shorter: all together have the size that is configured, but each at least 32.
-pub(super) fn effective(
-    config: &DataConfig,
-    own: Option<Window>,
-    numbering: Numbering,
-    deviations: &DeviationSet,
-) -> Window {
+/// The window that holds: that of a crypto map overrides the global one (guide chapter 2).
+pub(super) fn effective(config: &DataConfig, own: Option<Window>, deviations: &DeviationSet) -> Window {
     let all_off = deviations.has(Deviation::DisablesReplayCheckForAll) && config.replay_window == Window::Off;
-    let window = match own {
+    match own {
         Some(_) if deviations.has(Deviation::GlobalWindowWins) || all_off => config.replay_window,
         own => own.unwrap_or(config.replay_window),
-    };
-    match window {
-        Window::Packets(size)
-            if numbering == Numbering::Spaces && !deviations.has(Deviation::FullWindowInEachSpace) =>
-        {
-            Window::Packets((size / u32::from(SPACES)).max(LEAST).min(size))
-        }
-        window => window,
     }
 }
 
@@ -65,24 +48,19 @@ mod tests {
     fn the_crypto_map_overrides_the_global_window() {
         let none = DeviationSet::default();
         let global = config(Window::Packets(1024));
-        let of = |own, deviations: &DeviationSet| effective(&global, own, Numbering::Plain, deviations);
+        let of = |own, deviations: &DeviationSet| effective(&global, own, deviations);
         assert_eq!(of(None, &none), Window::Packets(1024));
         assert_eq!(of(Some(Window::Packets(128)), &none), Window::Packets(128));
         assert_eq!(of(Some(Window::Off), &none), Window::Off);
         let wins = [Deviation::GlobalWindowWins].into_iter().collect();
         assert_eq!(of(Some(Window::Packets(128)), &wins), Window::Packets(1024));
         let off = config(Window::Off);
-        assert_eq!(effective(&off, Some(Window::Packets(64)), Numbering::Plain, &none), Window::Packets(64));
-        assert_eq!(effective(&off, None, Numbering::Plain, &none), Window::Off);
+        assert_eq!(effective(&off, Some(Window::Packets(64)), &none), Window::Packets(64));
+        assert_eq!(effective(&off, None, &none), Window::Off);
     }
 
     #[test]
-    fn spaces_have_shorter_windows() {
-        let none = DeviationSet::default();
-        for (size, each) in [(16, 16), (64, 32), (512, 32), (1024, 64)] {
-            let config = config(Window::Packets(size));
-            assert_eq!(effective(&config, None, Numbering::Spaces, &none), Window::Packets(each));
-        }
+    fn a_queue_has_its_space() {
         let config = DataConfig { queues: [(46, 11)].into_iter().collect(), ..DataConfig::default() };
         assert_eq!((space(&config, 46), space(&config, 0)), (11, 0));
     }

@@ -157,7 +157,7 @@ impl DataPlane {
         sa.dscp = self.config.dscp;
         sa.check_padding = self.config.check_padding;
         sa.numbering = anti_replay::numbering(&self.config, child.esn);
-        let window = anti_replay::effective(&self.config, child.replay_window, sa.numbering, &self.deviations);
+        let window = anti_replay::effective(&self.config, child.replay_window, &self.deviations);
         sa.replay_window = window.size();
     }
 
