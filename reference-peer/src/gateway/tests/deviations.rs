@@ -160,6 +160,7 @@ fn observe(deviation: Deviation, d: Option<Deviation>) -> Observed {
             }
             format!("{}", sent(&mut lab.a).inside.len())
         }
+        Deviation::KeepsNumberingAfterClear => format!("{:?}", replay::through_a_switch(d)),
         Deviation::UnlimitedInvalidSelectors => format!("{}", policy::invalid_selectors(d).len()),
         other => panic!("no observation shows {other}"),
     }
@@ -207,6 +208,7 @@ fn every_deviation_of_the_data_plane_shows() {
         Deviation::SilentOnReplays,
         Deviation::LogsDuplicatesOnly,
         Deviation::TakesSpacesUnasked,
+        Deviation::KeepsNumberingAfterClear,
         Deviation::UnlimitedInvalidSelectors,
     ];
     for deviation in all {
