@@ -8,6 +8,7 @@ mod dh;
 mod esp;
 mod ike_header;
 mod informational;
+mod interop;
 mod invalid_spi;
 mod liveness;
 mod nat;
@@ -32,6 +33,7 @@ pub fn all() -> Steps<Testbed> {
     esp::register(&mut steps);
     ike_header::register(&mut steps);
     informational::register(&mut steps);
+    interop::register(&mut steps);
     invalid_spi::register(&mut steps);
     liveness::register(&mut steps);
     nat::register(&mut steps);
