@@ -10,12 +10,15 @@ mod ike_header;
 mod informational;
 mod invalid_spi;
 mod liveness;
+mod multi_sn;
 mod nat;
 mod pair;
 mod payloads;
 mod rekey;
 mod replay;
+mod replay_report;
 mod sa;
+mod sequence;
 mod window;
 
 use crate::run::Steps;
@@ -34,12 +37,15 @@ pub fn all() -> Steps<Testbed> {
     informational::register(&mut steps);
     invalid_spi::register(&mut steps);
     liveness::register(&mut steps);
+    multi_sn::register(&mut steps);
     nat::register(&mut steps);
     pair::register(&mut steps);
     payloads::register(&mut steps);
     rekey::register(&mut steps);
     replay::register(&mut steps);
+    replay_report::register(&mut steps);
     sa::register(&mut steps);
+    sequence::register(&mut steps);
     window::register(&mut steps);
     steps
 }

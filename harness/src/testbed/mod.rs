@@ -71,7 +71,6 @@ pub struct Testbed {
     hosts_answer: bool,
     interrupt: crate::run::Interrupt,
     rng: ChaCha20Rng,
-    seed: u64,
     ping_id: u16,
     since: usize,
     /// The NAT in front of the tester.
