@@ -4,6 +4,7 @@ mod auth;
 mod common;
 mod cookies;
 mod delete;
+mod df_bit;
 mod dh;
 mod esp;
 mod ike_header;
@@ -31,6 +32,7 @@ pub fn all() -> Steps<Testbed> {
     common::register(&mut steps);
     cookies::register(&mut steps);
     delete::register(&mut steps);
+    df_bit::register(&mut steps);
     dh::register(&mut steps);
     esp::register(&mut steps);
     ike_header::register(&mut steps);

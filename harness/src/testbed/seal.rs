@@ -155,6 +155,11 @@ impl Testbed {
         Ok(icv)
     }
 
+    /// A sequence number that is higher than all before: each packet that was sent has been seen.
+    pub fn fresh_number(&self) -> u64 {
+        100_000 + 4 * self.mark() as u64
+    }
+
     /// A ping under the newest SAs with this sequence number, as an outer IP packet.
     ///
     /// # Errors
