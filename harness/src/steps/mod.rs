@@ -1,5 +1,6 @@
 //! The Gherkin steps, one file an area. They only speak to the testbed: no octets, no state of their own.
 
+mod ah;
 mod auth;
 mod common;
 mod cookies;
@@ -9,6 +10,7 @@ mod esp;
 mod ike_header;
 mod informational;
 mod invalid_spi;
+mod ipv6;
 mod liveness;
 mod nat;
 mod pair;
@@ -16,6 +18,10 @@ mod payloads;
 mod rekey;
 mod replay;
 mod sa;
+mod selectors;
+mod traffic_class;
+mod transport;
+mod tunnel;
 mod window;
 
 use crate::run::Steps;
@@ -24,6 +30,7 @@ use crate::testbed::Testbed;
 /// All steps.
 pub fn all() -> Steps<Testbed> {
     let mut steps = Steps::new();
+    ah::register(&mut steps);
     auth::register(&mut steps);
     common::register(&mut steps);
     cookies::register(&mut steps);
@@ -33,6 +40,7 @@ pub fn all() -> Steps<Testbed> {
     ike_header::register(&mut steps);
     informational::register(&mut steps);
     invalid_spi::register(&mut steps);
+    ipv6::register(&mut steps);
     liveness::register(&mut steps);
     nat::register(&mut steps);
     pair::register(&mut steps);
@@ -40,6 +48,10 @@ pub fn all() -> Steps<Testbed> {
     rekey::register(&mut steps);
     replay::register(&mut steps);
     sa::register(&mut steps);
+    selectors::register(&mut steps);
+    traffic_class::register(&mut steps);
+    transport::register(&mut steps);
+    tunnel::register(&mut steps);
     window::register(&mut steps);
     steps
 }
