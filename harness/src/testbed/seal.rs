@@ -222,6 +222,14 @@ impl Testbed {
     }
 }
 
+/// Keys that put AH behind whatever header stands before the data, which the scenario makes.
+pub(super) fn through_outer(keys: &AhKeys) -> Result<AhKeys, StepError> {
+    let mut parameters = keys.parameters().clone();
+    parameters.mode = Mode::Transport;
+    let keys = AhKeys::new(parameters).map_err(StepError::testbed)?;
+    keys.ok_or_else(|| StepError::testbed("an ESP SA makes no AH"))
+}
+
 fn ah_keys(child: &ChildSa) -> Result<AhKeys, StepError> {
     let (_, outbound) = parameters(child, &Arc::default());
     let keys = AhKeys::new(outbound).map_err(StepError::testbed)?;
