@@ -143,7 +143,9 @@ impl Testbed {
     pub fn reconfigure_tester(&mut self, change: impl FnOnce(&mut GatewayConfig)) {
         let mut config = self.tester.config().clone();
         change(&mut config);
-        self.tester = Gateway::new(config, self.seed.wrapping_add(1));
+        // One that comes after another has other SPIs.
+        let seed = self.seed.wrapping_add(1 + self.seen.len() as u64);
+        self.tester = Gateway::new(config, seed);
         self.tester.set_hands(self.edits.clone());
     }
 
