@@ -74,7 +74,7 @@ pub(super) fn register(steps: &mut Steps<Testbed>) {
     steps.then("a packet with only the inner protection of the bundle is dropped", |testbed, step| {
         let inner = testbed.newest_bundle()?.into_iter().next();
         let (sequence, ping) = (testbed.next_sequence()?, testbed.new_ping());
-        let packet = testbed.protect_by(inner.as_slice(), sequence, &ping.packet(), false)?;
+        let packet = testbed.protect_packet_by(inner.as_slice(), sequence, &ping.packet(), false)?;
         let limit = through_limit(testbed);
         let came = testbed.comes_through(&ping, packet, limit)?;
         judged(step, came, false)

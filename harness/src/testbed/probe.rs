@@ -1,320 +1,315 @@
-//! Packets of any kind through the tunnel in either direction, and what they look like when they come out.
+//! Datagrams of exact lengths from the host on the DUT's inside, and what the DUT makes of each: sent whole, fragmented
+//! before or after encryption, or dropped with a word to its source.
 
-use super::seal::through_outer;
-use super::traffic::{Ping, ip_packet};
-use super::{Family, Testbed};
-use crate::dissect::Seen;
+use super::Testbed;
+use super::traffic::ip_packet;
+use crate::dissect::{Content, Seen};
 use crate::run::StepError;
 use reference_peer::gateway::Leg;
-use reference_peer::hands::AhDraft;
-use reference_peer::ipsec::fragment::{Fragmentation, fragment};
-use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
+use std::fmt;
+use std::net::IpAddr;
 use std::time::Duration;
-use wire::checksum::Sum;
-use wire::ip::{self, Ecn, Protocol};
-use wire::{Derived, ipv4, udp};
+use wire::ip::{self, Protocol};
+use wire::{icmpv4, icmpv6, udp};
 
-/// Packets on their way at once, at most.
+/// Where probes go to: the port of the discard service.
+const DISCARD: u16 = 9;
+
+/// The first source port of probes.
+const FIRST_PORT: u16 = 20_000;
+
+/// Octets of data in the small packet that follows probes.
+const SMALL: usize = 64;
+
+/// Probes on their way at once, at most.
 const HANDFUL: usize = 16;
 
-/// Octets that are set apart from all else in packets of a scenario's own.
-const MARK: &[u8] = b"counterpeer";
+/// ICMP errors and protected packets leave on two legs: so long they may be apart.
+const APART: Duration = Duration::from_millis(20);
 
-/// A packet of the DUT's inside as it came out on the outside.
+/// A UDP datagram of an exact length from the host on the DUT's inside to the tester's protected host.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Probe {
+    /// The IP packet.
+    pub packet: Vec<u8>,
+    /// Does it forbid fragmentation? In IPv6 every packet does.
+    pub dont_fragment: bool,
+    number: u16,
+}
+
+/// What a DUT has made of a probe.
+#[derive(Debug, Clone, Default)]
+pub struct Passage {
+    /// The protected packets that held it, or fragments of it.
+    pub protected: Vec<Protected>,
+    /// Did the tester's host get the datagram as it was?
+    pub arrived: bool,
+    /// ICMP errors to its source that say that it was too big.
+    pub errors: Vec<TooBig>,
+}
+
+/// A protected packet.
 #[derive(Debug, Clone)]
-pub struct Encapsulated {
-    /// The outer packet.
-    pub outer: ip::Packet,
-    /// The inner packet.
+pub struct Protected {
+    /// Place of its last fragment in [`seen`](Testbed::seen), or its own.
+    pub place: usize,
+    /// Octets when it is whole.
+    pub len: usize,
+    /// The IP packets in which it came: itself, or its fragments.
+    pub pieces: Vec<ip::Packet>,
+    /// What it held.
     pub inner: ip::Packet,
 }
 
-/// An inner packet, and what becomes of the outer header on the way.
-pub struct Tunnelled {
-    /// The inner packet.
-    pub inner: ip::Packet,
-    /// Changes the outer packet after it was protected.
-    pub change: Box<dyn Fn(&mut ip::Packet)>,
+/// An ICMP error: "fragmentation needed" or "packet too big".
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct TooBig {
+    /// Place in [`seen`](Testbed::seen).
+    pub place: usize,
+    /// The MTU that it names.
+    pub mtu: usize,
+    /// Source and destination.
+    pub addresses: (IpAddr, IpAddr),
+    /// Is its checksum right?
+    pub intact: bool,
+    /// What it quotes.
+    pub quoted: Vec<u8>,
+}
+
+/// What became of a packet.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Treatment {
+    /// One protected packet in one piece.
+    Whole,
+    /// Several protected packets, each in one piece.
+    Before,
+    /// One protected packet in several pieces.
+    After,
+    /// Several protected packets, of which at least one came in several pieces.
+    Twice,
+    /// Nothing was sent for it.
+    Dropped,
+}
+
+impl fmt::Display for Treatment {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Whole => "sent whole",
+            Self::Before => "fragmented before encryption",
+            Self::After => "fragmented after encryption",
+            Self::Twice => "fragmented before and after encryption",
+            Self::Dropped => "dropped",
+        })
+    }
+}
+
+impl Passage {
+    /// What became of the probe.
+    pub fn treatment(&self) -> Treatment {
+        let cut = self.protected.iter().any(|packet| packet.pieces.len() > 1);
+        match (self.protected.len(), cut) {
+            (0, _) => Treatment::Dropped,
+            (1, false) => Treatment::Whole,
+            (1, true) => Treatment::After,
+            (_, false) => Treatment::Before,
+            (_, true) => Treatment::Twice,
+        }
+    }
+
+    /// All outer IP packets.
+    pub fn pieces(&self) -> impl Iterator<Item = &ip::Packet> {
+        self.protected.iter().flat_map(|packet| &packet.pieces)
+    }
+
+    /// Octets of the longest outer IP packet.
+    pub fn longest_piece(&self) -> usize {
+        self.pieces().map(|piece| piece.to_bytes().len()).max().unwrap_or(0)
+    }
+
+    /// The MTU that its source was told.
+    pub fn told(&self) -> Option<usize> {
+        self.errors.first().map(|error| error.mtu)
+    }
+}
+
+impl fmt::Display for Passage {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let treatment = self.treatment();
+        write!(f, "{treatment}")?;
+        match treatment {
+            Treatment::Whole => {}
+            Treatment::Dropped if self.errors.is_empty() => write!(f, " without a word")?,
+            Treatment::Dropped => {}
+            _ => write!(f, " ({} outer packets)", self.pieces().count())?,
+        }
+        if let Some(mtu) = self.told() {
+            write!(f, ", its source told of an MTU of {mtu}")?;
+        }
+        if treatment != Treatment::Dropped && !self.arrived {
+            write!(f, ", and what came out is not what was sent")?;
+        }
+        Ok(())
+    }
+}
+
+impl Probe {
+    /// Its length in octets.
+    pub fn octets(&self) -> usize {
+        self.packet.len()
+    }
+
+    /// The UDP port that it comes from.
+    fn port(&self) -> u16 {
+        FIRST_PORT + self.number % FIRST_PORT
+    }
+
+    /// Is this IP packet the probe or a fragment of it? The first octets may be all that there is of it.
+    fn is_part(&self, packet: &ip::Packet) -> bool {
+        let Ok(own) = ip::Packet::parse(&self.packet) else { return false };
+        let same = packet.source() == own.source() && packet.destination() == own.destination();
+        let port = || packet.payload().starts_with(&self.port().to_be_bytes());
+        same && match packet {
+            ip::Packet::V4(packet) => packet.identification == self.number && packet.protocol == Protocol::UDP,
+            // Fragments of IPv6 packets do not say whose they are: a router makes none.
+            ip::Packet::V6(_) => packet.is_fragment() || port(),
+        }
+    }
+
+    /// Is this IP packet the probe as it comes out at the other end?
+    fn is_it(&self, packet: &[u8]) -> bool {
+        let (Ok(packet), Ok(own)) = (ip::Packet::parse(packet), ip::Packet::parse(&self.packet)) else { return false };
+        !packet.is_fragment() && self.is_part(&packet) && packet.payload() == own.payload()
+    }
 }
 
 impl Testbed {
-    /// A ping through the tunnel, as a packet to be edited.
+    /// A probe of so many octets in all, not yet sent.
     ///
     /// # Errors
-    /// Our own fault when it is no packet.
-    pub fn ping_packet(&mut self) -> Result<(Ping, ip::Packet), StepError> {
-        let ping = self.new_ping();
-        let packet = ip::Packet::parse(&ping.packet()).map_err(StepError::testbed)?;
-        Ok((ping, packet))
-    }
-
-    /// A ping the other way: from the host on the DUT's inside to the tester's protected host.
-    ///
-    /// # Errors
-    /// Our own fault when it is no packet.
-    pub fn ping_packet_from_inside(&mut self) -> Result<ip::Packet, StepError> {
-        let mut ping = self.new_ping();
-        (ping.source, ping.destination) = (self.plan.inside_host, self.plan.tester_host);
-        ip::Packet::parse(&ping.packet()).map_err(StepError::testbed)
-    }
-
-    /// A UDP datagram with data that no other has.
-    ///
-    /// # Errors
-    /// Our own fault when the addresses do not fit together.
-    pub fn udp_packet(&mut self, ends: (IpAddr, IpAddr), port: u16, octets: usize) -> Result<ip::Packet, StepError> {
-        let mut data = [MARK, &self.random().to_be_bytes()].concat();
-        data.resize(octets.max(data.len()), 0x61);
-        let upper = udp::Datagram::new(40_000, port, data).to_bytes(ends.0, ends.1);
-        packet(ends, Protocol::UDP, upper)
-    }
-
-    /// A TCP SYN with a sequence number that no other has.
-    ///
-    /// # Errors
-    /// Our own fault when the addresses do not fit together.
-    pub fn tcp_packet(&mut self, ends: (IpAddr, IpAddr), port: u16) -> Result<ip::Packet, StepError> {
-        let number = (self.random() as u32).to_be_bytes();
-        let [p0, p1] = port.to_be_bytes();
-        let [n0, n1, n2, n3] = number;
-        // 40000 is 0x9c40; a window of 4096.
-        let mut segment = [0x9c, 0x40, p0, p1, n0, n1, n2, n3, 0, 0, 0, 0, 0x50, 0x02, 0x10, 0, 0, 0, 0, 0];
-        let sum = Sum::new().pseudo_header(ends.0, ends.1, Protocol::TCP, segment.len()).with(&segment).finish();
-        let [c0, c1] = sum.to_be_bytes();
-        (segment[16], segment[17]) = (c0, c1);
-        packet(ends, Protocol::TCP, segment.to_vec())
-    }
-
-    /// The sequence number after the last that the tester has sent under the newest SAs; it counts as sent.
-    ///
-    /// # Errors
-    /// Inconclusive without SAs, or when they can count no further.
-    pub fn next_sequence(&mut self) -> Result<u64, StepError> {
-        let spis: Vec<u32> = self.newest_bundle()?.iter().map(|child| child.outbound_spi).collect();
-        let sad = self.tester.data_mut().sad_mut();
-        let ids: Vec<_> = sad.outbound_sas().map(|(id, _)| id).filter(|id| spis.contains(&id.spi)).collect();
-        let mut highest = 0;
-        for id in ids {
-            let counter = sad.outbound_mut(id).map(|sa| sa.counter_mut().advance(0));
-            highest = counter.transpose().map_err(StepError::inconclusive)?.unwrap_or(0).max(highest);
+    /// Our own fault when so few octets hold no UDP datagram.
+    pub fn new_probe(&mut self, octets: usize, dont_fragment: bool) -> Result<Probe, StepError> {
+        // Pings count with it: no two packets have one identification.
+        self.ping_id = self.ping_id.checked_add(1).unwrap_or(1);
+        let (source, destination, number) = (self.plan.inside_host, self.plan.tester_host, self.ping_id);
+        let too_few = || StepError::testbed(format!("{octets} octets hold no UDP datagram"));
+        let data = octets.checked_sub(self.inner_header() + 8).ok_or_else(too_few)?;
+        let payload: Vec<u8> = (0..data).map(|at| (at * 7 + at / 256 + usize::from(number)) as u8).collect();
+        let probe = Probe { packet: Vec::new(), dont_fragment, number };
+        let upper = udp::Datagram::new(probe.port(), DISCARD, payload).to_bytes(source, destination);
+        let mut packet =
+            ip::Packet::parse(&ip_packet(source, destination, Protocol::UDP, upper)?).map_err(StepError::testbed)?;
+        if let ip::Packet::V4(packet) = &mut packet {
+            (packet.identification, packet.dont_fragment) = (number, dont_fragment);
+            packet.checksum = wire::Derived::Computed;
         }
-        if highest == 0 { Err(StepError::inconclusive("the tester has no SA to send on")) } else { Ok(highest) }
+        Ok(Probe { packet: packet.to_bytes(), ..probe })
     }
 
-    /// Sends an inner packet under the newest SAs with the next sequence number. `change` edits the outer packet after
-    /// it was protected, as somebody on the way would.
+    /// Sends probes of these lengths, and finds out what becomes of them.
     ///
     /// # Errors
-    /// Inconclusive without SAs.
-    pub fn send_protected(&mut self, inner: &ip::Packet, change: impl Fn(&mut ip::Packet)) -> Result<(), StepError> {
-        let sequence = self.next_sequence()?;
-        let octets = self.protect_packet(sequence, &inner.to_bytes(), false)?;
-        let octets = changed(&octets, change)?;
-        self.send_outside(octets)
-    }
-
-    /// The octets of an AH packet behind an IP header of the scenario's own, options and extension headers included.
-    /// `outer` has the protected data as its payload; `edit` comes before the ICV.
-    ///
-    /// # Errors
-    /// Inconclusive without SAs for AH.
-    pub fn behind_header(&mut self, outer: &[u8], edit: impl FnOnce(&mut AhDraft)) -> Result<Vec<u8>, StepError> {
-        let keys = through_outer(&self.ah_keys()?)?;
-        let mut draft = keys.draft(self.next_sequence()?);
-        edit(&mut draft);
-        keys.seal(&draft, outer).map_err(StepError::testbed)
-    }
-
-    /// What a packet is behind, in the mode that is wanted: a plain outer header with the inner packet as its payload,
-    /// or the packet itself.
-    ///
-    /// # Errors
-    /// Our own fault when the addresses do not fit together.
-    pub fn outer_of(&self, inner: &ip::Packet) -> Result<ip::Packet, StepError> {
-        if self.wanted.mode == reference_peer::config::Mode::Transport {
-            return Ok(inner.clone());
-        }
-        let protocol = if inner.source().is_ipv4() { Protocol(4) } else { Protocol(41) };
-        packet((self.plan.tester, self.plan.dut), protocol, inner.to_bytes())
-    }
-
-    /// Lets time pass until a packet comes out of the DUT on the inside, at most for `limit`.
-    ///
-    /// # Errors
-    /// When the links or the DUT fail.
-    pub fn await_inside(
-        &mut self,
-        mark: usize,
-        limit: Duration,
-        fits: impl Fn(&ip::Packet) -> bool,
-    ) -> Result<Option<ip::Packet>, StepError> {
-        let found = self.await_seen(mark, limit, |seen| came_out(seen, &fits))?;
-        Ok(found.and_then(|index| self.seen.get(index)).and_then(|seen| seen.ip.clone()))
-    }
-
-    /// Sends packets from the DUT's inside. What has each become on the outside? `None` for one that did not come under
-    /// the newest SAs.
-    ///
-    /// # Errors
-    /// Not applicable without an inside leg.
-    pub fn encapsulate(&mut self, packets: &[ip::Packet]) -> Result<Vec<Option<Encapsulated>>, StepError> {
-        self.learn_neighbours()?;
-        let limit = self.silence();
-        let mut came = Vec::with_capacity(packets.len());
-        for handful in packets.chunks(HANDFUL) {
-            let mark = self.mark();
-            for packet in handful {
-                self.send_from_inside(packet.to_bytes())?;
+    /// Not applicable without an inside leg; inconclusive when small packets do not come through either.
+    pub fn pass(&mut self, probes: &[(usize, bool)]) -> Result<Vec<(Probe, Passage)>, StepError> {
+        let mut passages = Vec::with_capacity(probes.len());
+        for handful in probes.chunks(HANDFUL) {
+            let mark = (self.mark(), self.delivered.len());
+            let mut sent = Vec::with_capacity(handful.len());
+            for (octets, dont_fragment) in handful {
+                let probe = self.new_probe(*octets, *dont_fragment)?;
+                self.send_from_inside(probe.packet.clone())?;
+                sent.push(probe);
             }
-            self.await_state(limit, |testbed| handful.iter().all(|sent| testbed.encapsulated(mark, sent).is_some()))?;
-            came.extend(handful.iter().map(|sent| self.encapsulated(mark, sent)));
-        }
-        Ok(came)
-    }
-
-    fn encapsulated(&self, mark: usize, sent: &ip::Packet) -> Option<Encapsulated> {
-        self.from_dut_since(mark).filter(|seen| seen.leg == Leg::Outside).find_map(|seen| {
-            let inner = seen.inner().filter(|inner| is_same(inner, sent))?;
-            Some(Encapsulated { outer: seen.ip.clone()?, inner })
-        })
-    }
-
-    /// Sends packets under the newest SAs. What has each become on the DUT's inside? `None` for one that was dropped.
-    ///
-    /// # Errors
-    /// Not applicable without an inside leg.
-    pub fn decapsulate(&mut self, packets: &[Tunnelled]) -> Result<Vec<Option<ip::Packet>>, StepError> {
-        self.learn_neighbours()?;
-        let limit = self.silence();
-        let mut came = Vec::with_capacity(packets.len());
-        for handful in packets.chunks(HANDFUL) {
-            let mark = self.mark();
-            for Tunnelled { inner, change } in handful {
-                self.send_protected(inner, change)?;
-            }
-            let out = |testbed: &Self, sent: &ip::Packet| {
-                let mut seen = testbed.from_dut_since(mark);
-                seen.find(|seen| came_out(seen, |packet| is_same(packet, sent))).and_then(|seen| seen.ip.clone())
+            self.send_small_after(mark)?;
+            let silence = self.silence();
+            let told = |testbed: &Self, probe: &Probe| {
+                let seen = testbed.seen.get(mark.0..).unwrap_or_default();
+                seen.iter().any(|seen| too_big(seen).is_some_and(|error| quotes(&error, probe)))
             };
-            self.await_state(limit, |testbed| handful.iter().all(|sent| out(testbed, &sent.inner).is_some()))?;
-            came.extend(handful.iter().map(|sent| out(self, &sent.inner)));
+            self.await_state(silence, |testbed| {
+                sent.iter().all(|probe| testbed.arrived(mark.1, probe) || told(testbed, probe))
+            })?;
+            self.wait(APART)?;
+            for probe in sent {
+                let passage = self.passage(mark, &probe);
+                passages.push((probe, passage));
+            }
         }
-        Ok(came)
+        Ok(passages)
     }
 
-    /// A ping each way, so that everybody knows everybody's hardware address before many packets come at once.
-    fn learn_neighbours(&mut self) -> Result<(), StepError> {
-        if !self.has_inside() {
-            return Err(StepError::not_applicable("the profile has no inside leg"));
-        }
+    /// The same for one probe.
+    ///
+    /// # Errors
+    /// As [`pass`](Self::pass).
+    pub fn pass_one(&mut self, octets: usize, dont_fragment: bool) -> Result<(Probe, Passage), StepError> {
+        let only = self.pass(&[(octets, dont_fragment)])?.pop();
+        only.ok_or_else(|| StepError::testbed("one probe has no passage"))
+    }
+
+    /// Sends a small packet and waits until it has come through: what was sent before it has met its fate by then.
+    fn send_small_after(&mut self, (_, delivered): (usize, usize)) -> Result<(), StepError> {
+        let small = self.new_probe(self.inner_header() + 8 + SMALL, false)?;
+        self.send_from_inside(small.packet.clone())?;
         let limit = self.answer_limit();
-        if self.ping(limit)? {
+        if self.await_state(limit, |testbed| testbed.arrived(delivered, &small))? {
             return Ok(());
         }
-        Err(StepError::failed(format!("a ping through the tunnel answered within {limit:?}"), "no answer"))
+        Err(StepError::inconclusive(format!("a small packet from the inside did not come through within {limit:?}")))
     }
 
-    /// Sends an IP packet to the DUT in the clear on the outside, whoever it is for.
-    ///
-    /// # Errors
-    /// When the links fail.
-    pub fn send_in_clear(&mut self, packet: &ip::Packet) -> Result<(), StepError> {
-        let dut = self.plan.dut;
-        self.outside.add_route(packet.destination().into(), dut);
-        self.send_outside(packet.to_bytes())
+    fn arrived(&self, delivered: usize, probe: &Probe) -> bool {
+        self.delivered.get(delivered..).unwrap_or_default().iter().any(|(_, packet)| probe.is_it(packet))
     }
 
-    /// Narrows the protected networks to one host at each end.
-    pub fn use_hosts(&mut self) {
-        let (dut, tester) = (self.ping_target(), self.plan.tester_host);
-        (self.plan.dut_net, self.plan.tester_net) = (dut.into(), tester.into());
-        let plan = self.plan.clone();
-        self.reconfigure_tester(|config| {
-            for connection in &mut config.ike.connections {
-                super::lab::aim(connection, &plan);
-            }
-        });
-    }
-
-    /// An address of the protected networks' version that is in neither of them (RFC 5737, RFC 3849).
-    pub fn stranger(&self) -> IpAddr {
-        match self.plan.families().1 {
-            Family::V4 => Ipv4Addr::new(203, 0, 113, 77).into(),
-            Family::V6 => Ipv6Addr::new(0x2001, 0xdb8, 0xbad, 0, 0, 0, 0, 0x77).into(),
-        }
-    }
-}
-
-fn packet(ends: (IpAddr, IpAddr), protocol: Protocol, upper: Vec<u8>) -> Result<ip::Packet, StepError> {
-    ip::Packet::parse(&ip_packet(ends.0, ends.1, protocol, upper)?).map_err(StepError::testbed)
-}
-
-/// Did the DUT forward such a packet to the inside?
-fn came_out(seen: &Seen, fits: impl Fn(&ip::Packet) -> bool) -> bool {
-    seen.from_dut && seen.leg == Leg::Inside && seen.ip.as_ref().is_some_and(fits)
-}
-
-/// Is it this packet, whatever became of its header on the way? Packets of a scenario differ in what they carry.
-pub fn is_same(packet: &ip::Packet, sent: &ip::Packet) -> bool {
-    (packet.source(), packet.destination()) == (sent.source(), sent.destination())
-        && packet.protocol() == sent.protocol()
-        && packet.payload() == sent.payload()
-}
-
-/// An IP packet with an edit. Lengths and checksum of its header follow from the rest again.
-///
-/// # Errors
-/// Our own fault when it is no packet.
-pub fn changed(octets: &[u8], change: impl FnOnce(&mut ip::Packet)) -> Result<Vec<u8>, StepError> {
-    let mut packet = ip::Packet::parse(octets).map_err(StepError::testbed)?;
-    change(&mut packet);
-    if let ip::Packet::V4(packet) = &mut packet {
-        packet.checksum = Derived::Computed;
-    }
-    Ok(packet.to_bytes())
-}
-
-/// Sets DSCP and ECN.
-pub fn set_traffic_class(packet: &mut ip::Packet, dscp: u8, ecn: Ecn) {
-    match packet {
-        ip::Packet::V4(packet) => (packet.dscp, packet.ecn) = (dscp, ecn),
-        ip::Packet::V6(packet) => (packet.dscp, packet.ecn) = (dscp, ecn),
-    }
-}
-
-/// Sets TTL or hop limit.
-pub fn set_hop_limit(packet: &mut ip::Packet, hops: u8) {
-    match packet {
-        ip::Packet::V4(packet) => packet.ttl = hops,
-        ip::Packet::V6(packet) => packet.hop_limit = hops,
-    }
-}
-
-/// An outer packet as its source or a router sends it where only so many octets fit.
-///
-/// # Errors
-/// Our own fault when it cannot be cut.
-pub fn in_fragments(packet: &[u8], mtu: usize, identification: u32) -> Result<Vec<Vec<u8>>, StepError> {
-    let packet = changed(packet, |packet| {
-        if let ip::Packet::V4(packet) = packet {
-            packet.dont_fragment = false;
-            // AH covers the identification, so that only its sender can choose one.
-            if packet.identification == 0 && packet.protocol != Protocol::AH {
-                packet.identification = identification as u16;
+    fn passage(&self, (seen, delivered): (usize, usize), probe: &Probe) -> Passage {
+        let mut passage = Passage { arrived: self.arrived(delivered, probe), ..Passage::default() };
+        for seen in self.from_dut_since(seen) {
+            let errors = too_big(seen).into_iter().filter(|error| quotes(error, probe));
+            passage.errors.extend(errors);
+            if let (Some(inner), Some(outer)) = (seen.inner().filter(|inner| probe.is_part(inner)), &seen.ip) {
+                let pieces = self.pieces(seen);
+                passage.protected.push(Protected { place: seen.index, len: outer.to_bytes().len(), pieces, inner });
             }
         }
-    })?;
-    let how = Fragmentation { identification, ..Fragmentation::default() };
-    fragment(&packet, mtu, how).map_err(StepError::testbed)
+        passage
+    }
+
+    /// The IP packets in which a packet came: its fragments in the order in which they came, or itself.
+    pub fn pieces(&self, seen: &Seen) -> Vec<ip::Packet> {
+        if seen.fragments.is_empty() {
+            return seen.ip.clone().into_iter().collect();
+        }
+        seen.fragments.iter().filter_map(|place| self.seen.get(*place)?.piece()).collect()
+    }
 }
 
-/// The packet as an IPv4 one.
-///
-/// # Errors
-/// Not applicable to IPv6.
-pub fn v4(packet: &mut ip::Packet) -> Result<&mut ipv4::Packet, StepError> {
-    match packet {
-        ip::Packet::V4(packet) => Ok(packet),
-        ip::Packet::V6(_) => Err(StepError::not_applicable("this is about IPv4")),
-    }
+/// Does an ICMP error quote a probe?
+fn quotes(error: &TooBig, probe: &Probe) -> bool {
+    ip::Packet::parse_quoted(&error.quoted).is_ok_and(|quoted| probe.is_part(&quoted))
+}
+
+/// A "fragmentation needed" or "packet too big" from the DUT on its inside.
+fn too_big(seen: &Seen) -> Option<TooBig> {
+    let packet = seen.ip.as_ref().filter(|_| seen.from_dut && seen.leg == Leg::Inside)?;
+    let (source, destination) = (packet.source(), packet.destination());
+    let (mtu, intact, quoted) = match (&seen.content, source, destination) {
+        (Content::Icmp(icmp), ..) => match &icmp.message {
+            icmpv4::Message::DestinationUnreachable { next_hop_mtu, original, .. }
+                if icmp.code == icmpv4::FRAGMENTATION_NEEDED =>
+            {
+                (usize::from(*next_hop_mtu), icmp.is_intact(), original.clone())
+            }
+            _ => return None,
+        },
+        (_, IpAddr::V6(source), IpAddr::V6(destination)) if packet.protocol() == Protocol::ICMPV6 => {
+            let icmp = icmpv6::Packet::parse(packet.payload(), source, destination).ok()?;
+            let intact = icmp.is_intact(source, destination);
+            match icmp.message {
+                icmpv6::Message::PacketTooBig { mtu, original } => (mtu.try_into().ok()?, intact, original),
+                _ => return None,
+            }
+        }
+        _ => return None,
+    };
+    Some(TooBig { place: seen.index, mtu, addresses: (source, destination), intact, quoted })
 }

@@ -109,14 +109,14 @@ impl Testbed {
     /// Inconclusive without SAs.
     pub fn protect_packet(&mut self, sequence: u64, inner: &[u8], forged: bool) -> Result<Vec<u8>, StepError> {
         let bundle = self.newest_bundle()?;
-        self.protect_by(&bundle, sequence, inner, forged)
+        self.protect_packet_by(&bundle, sequence, inner, forged)
     }
 
-    /// The same under these SAs, innermost first: part of a bundle, for example.
+    /// The same under any SAs, the innermost first.
     ///
     /// # Errors
     /// Our own fault when it cannot be protected.
-    pub fn protect_by(
+    pub fn protect_packet_by(
         &mut self,
         bundle: &[ChildSa],
         sequence: u64,
@@ -153,6 +153,11 @@ impl Testbed {
             *last ^= 1;
         }
         Ok(icv)
+    }
+
+    /// A sequence number that is higher than all before: each packet that was sent has been seen.
+    pub fn fresh_number(&self) -> u64 {
+        100_000 + 4 * self.mark() as u64
     }
 
     /// A ping under the newest SAs with this sequence number, as an outer IP packet.

@@ -20,6 +20,8 @@ pub enum Setting {
     PreFragmentation(bool),
     /// The longest IP packet that the DUT's outside carries towards this tester, octets.
     Mtu(usize),
+    /// Sixteen sequence number spaces an SA (guide chapter 2, `multi-sn`).
+    SequenceSpaces(bool),
 }
 
 impl Setting {
@@ -30,14 +32,17 @@ impl Setting {
             Self::DfBit(_) => "set_df_bit",
             Self::PreFragmentation(_) => "set_pre_fragmentation",
             Self::Mtu(_) => "set_mtu",
+            Self::SequenceSpaces(_) => "set_multi_sn",
         }
     }
 
     /// The value as a hook gets it.
     pub fn value(self) -> String {
         match self {
-            Self::ReplayWindow(Window::Off) | Self::PreFragmentation(false) => "off".to_owned(),
-            Self::PreFragmentation(true) => "on".to_owned(),
+            Self::ReplayWindow(Window::Off) | Self::PreFragmentation(false) | Self::SequenceSpaces(false) => {
+                "off".to_owned()
+            }
+            Self::PreFragmentation(true) | Self::SequenceSpaces(true) => "on".to_owned(),
             Self::ReplayWindow(Window::Packets(packets)) => packets.to_string(),
             Self::DfBit(df) => format!("{df:?}").to_lowercase(),
             Self::Mtu(octets) => octets.to_string(),
@@ -51,6 +56,7 @@ impl Setting {
             Self::DfBit(df) => gateway.data.df_bit = df.into(),
             Self::PreFragmentation(on) => gateway.data.pre_fragmentation = on,
             Self::Mtu(octets) => gateway.outside_mtu = octets,
+            Self::SequenceSpaces(on) => gateway.data.sequence_spaces = on,
         }
     }
 }
@@ -91,6 +97,8 @@ pub struct Settings {
     pub pre_fragmentation: Option<bool>,
     /// The longest IP packet that the outside carries, octets.
     pub mtu: usize,
+    /// Sequence number spaces.
+    pub sequence_spaces: bool,
     /// Has anything been changed?
     pub(super) changed: bool,
 }
@@ -103,6 +111,7 @@ impl Settings {
             df_bit: ipsec.df_bit,
             pre_fragmentation: ipsec.pre_fragmentation,
             mtu: profile.outside.mtu,
+            sequence_spaces: false,
             changed: false,
         }
     }
@@ -113,6 +122,7 @@ impl Settings {
             Setting::DfBit(df) => self.df_bit == Some(df),
             Setting::PreFragmentation(on) => self.pre_fragmentation == Some(on),
             Setting::Mtu(octets) => self.mtu == octets,
+            Setting::SequenceSpaces(on) => self.sequence_spaces == on,
         }
     }
 
@@ -123,6 +133,7 @@ impl Settings {
             Setting::DfBit(df) => self.df_bit = Some(df),
             Setting::PreFragmentation(on) => self.pre_fragmentation = Some(on),
             Setting::Mtu(octets) => self.mtu = octets,
+            Setting::SequenceSpaces(on) => self.sequence_spaces = on,
         }
     }
 }

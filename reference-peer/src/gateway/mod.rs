@@ -185,7 +185,7 @@ impl Gateway {
     /// A gateway without SAs. All chance in it follows from the seed.
     pub fn new(config: GatewayConfig, seed: u64) -> Self {
         Self {
-            ike: Engine::new(config.ike.clone()),
+            ike: Engine::new(anti_replay::negotiated(&config)),
             data: DataPlane::new(&config),
             watch: Watch::default(),
             keepalives: Keepalives::default(),
@@ -208,6 +208,13 @@ impl Gateway {
     /// Gives the gateway hands that edit what it sends.
     pub fn set_hands(&mut self, hands: impl Hands + 'static) {
         self.hands.outer = Box::new(hands);
+    }
+
+    /// Counts packets in sequence number spaces from now on, or no longer (guide chapter 2, `multi-sn`). SAs that there
+    /// are carry nothing any more: they have to be cleared.
+    pub fn set_sequence_spaces(&mut self, on: bool) {
+        self.config.data.sequence_spaces = on;
+        self.data.set_sequence_spaces(on);
     }
 
     /// What the gateway was told.
