@@ -6,6 +6,7 @@
 
 mod edits;
 mod encapsulation;
+mod headers;
 mod hub;
 mod lab;
 mod medium;
@@ -28,6 +29,7 @@ mod wire;
 
 pub use edits::{Caught, Edits, Which};
 pub use encapsulation::Encapsulation;
+pub use headers::{Encapsulated, Tunnelled, changed, in_fragments, is_same, set_hop_limit, set_traffic_class, v4};
 pub use lab::CounterpeerBench;
 pub use medium::{Arrival, Control, Hook, Medium, MediumError};
 pub use nat::PortNat;
