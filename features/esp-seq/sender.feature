@@ -27,3 +27,19 @@ Feature: Sequence numbers of the sender
     Given a pair of SAs
     When 150 pings are sent through the tunnel
     Then the DUT's sequence numbers never start again
+
+  @ESP-SEQ-003 @needs:manual-keys
+  Scenario: Numbers never cycle: after 2^32-1 nothing is sent
+    Given number 100 was the last to the DUT, and number 0xfffffffd the last from it
+    And a pair of SAs
+    When 6 pings go through the tunnel, answered or not
+    Then the DUT's ESP packets have the numbers 2^32-2 to 2^32-1 and no more come
+    And the DUT still answers
+
+  @ESP-SEQ-003 @ESP-ESN-002 @needs:manual-keys @needs:esn
+  Scenario: Extended numbers go on after 2^32-1
+    Given number 100 was the last to the DUT, and number 0xfffffffd the last from it
+    And the SAs are to have extended sequence numbers
+    And a pair of SAs
+    When 6 pings are sent through the tunnel
+    Then the DUT's packets carry the numbers 2^32-2 to 2^32+3, of which the low half is on the wire

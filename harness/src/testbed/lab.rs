@@ -12,7 +12,7 @@ use crate::fragments::Collector;
 use crate::profile::Profile;
 use crate::run::{Bench, DeviationInfo, Lab, ScenarioInfo, Setup, StepError, Steps};
 use rand_chacha::ChaCha20Rng;
-use rand_core::SeedableRng;
+use rand_core::{Rng, SeedableRng};
 use reference_peer::Instant;
 use reference_peer::config::{
     Child, Connection, CookiePolicy, Esn, EspProposal, IkeConfig, Remote, Retransmission, Secret, Selector,
@@ -131,7 +131,6 @@ impl Testbed {
             hosts_answer: true,
             interrupt: setup.interrupt.clone(),
             rng: ChaCha20Rng::seed_from_u64(scenario.seed.rotate_left(32)),
-            seed: scenario.seed,
             ping_id: 0,
             since: 0,
             nat: None,
@@ -147,7 +146,8 @@ impl Testbed {
     pub fn reconfigure_tester(&mut self, change: impl FnOnce(&mut GatewayConfig)) {
         let mut config = self.tester.config().clone();
         change(&mut config);
-        self.tester = Gateway::new(config, self.seed.wrapping_add(1));
+        // SPIs and nonces of its own: the DUT may still know the gateway of before.
+        self.tester = Gateway::new(config, self.rng.next_u64());
         self.tester.set_hands(self.edits.clone());
     }
 

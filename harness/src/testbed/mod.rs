@@ -13,6 +13,7 @@ mod medium;
 mod nat;
 mod node;
 pub mod offer;
+mod packets;
 mod pair;
 mod plan;
 mod probe;
@@ -32,6 +33,7 @@ pub use encapsulation::Encapsulation;
 pub use lab::CounterpeerBench;
 pub use medium::{Arrival, Control, Hook, Medium, MediumError};
 pub use nat::PortNat;
+pub use packets::{Encapsulated, Tunnelled, changed, in_fragments, is_same, set_hop_limit, set_traffic_class, v4};
 pub use pair::{Keying, ManualSas, Ports, Protection, Wanted};
 pub use plan::{Family, Plan};
 pub use probe::{Passage, Probe, Protected, TooBig, Treatment};
@@ -83,7 +85,6 @@ pub struct Testbed {
     hosts_answer: bool,
     interrupt: crate::run::Interrupt,
     rng: ChaCha20Rng,
-    seed: u64,
     ping_id: u16,
     since: usize,
     /// The NAT in front of the tester.
@@ -230,7 +231,9 @@ impl Testbed {
 impl From<MediumError> for StepError {
     fn from(error: MediumError) -> Self {
         match error {
-            MediumError::NoHook(_) | MediumError::Fixed => Self::NotApplicable(error.to_string()),
+            MediumError::NoHook(_) | MediumError::Refused { .. } | MediumError::Fixed => {
+                Self::NotApplicable(error.to_string())
+            }
             MediumError::DutDied(_) | MediumError::HookFailed { .. } => Self::Inconclusive(error.to_string()),
             MediumError::Link(_) => Self::Testbed(error.to_string()),
         }

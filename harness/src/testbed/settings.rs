@@ -22,6 +22,8 @@ pub enum Setting {
     Mtu(usize),
     /// The IP MTU of the virtual tunnel interface that the SAs belong to (guide chapter 3), octets.
     TunnelMtu(usize),
+    /// Sixteen sequence number spaces an SA (guide chapter 2, `multi-sn`).
+    SequenceSpaces(bool),
 }
 
 impl Setting {
@@ -33,14 +35,17 @@ impl Setting {
             Self::PreFragmentation(_) => "set_pre_fragmentation",
             Self::Mtu(_) => "set_mtu",
             Self::TunnelMtu(_) => "set_tunnel_mtu",
+            Self::SequenceSpaces(_) => "set_multi_sn",
         }
     }
 
     /// The value as a hook gets it.
     pub fn value(self) -> String {
         match self {
-            Self::ReplayWindow(Window::Off) | Self::PreFragmentation(false) => "off".to_owned(),
-            Self::PreFragmentation(true) => "on".to_owned(),
+            Self::ReplayWindow(Window::Off) | Self::PreFragmentation(false) | Self::SequenceSpaces(false) => {
+                "off".to_owned()
+            }
+            Self::PreFragmentation(true) | Self::SequenceSpaces(true) => "on".to_owned(),
             Self::ReplayWindow(Window::Packets(packets)) => packets.to_string(),
             Self::DfBit(df) => format!("{df:?}").to_lowercase(),
             Self::Mtu(octets) | Self::TunnelMtu(octets) => octets.to_string(),
@@ -55,6 +60,7 @@ impl Setting {
             Self::PreFragmentation(on) => gateway.data.pre_fragmentation = on,
             Self::Mtu(octets) => gateway.outside_mtu = octets,
             Self::TunnelMtu(ip_mtu) => gateway.data.tunnel_interface = Some(TunnelInterface { ip_mtu }),
+            Self::SequenceSpaces(on) => gateway.data.sequence_spaces = on,
         }
     }
 }
@@ -97,6 +103,8 @@ pub struct Settings {
     pub mtu: usize,
     /// The IP MTU of the tunnel interface, if there is one.
     pub tunnel_mtu: Option<usize>,
+    /// Sequence number spaces.
+    pub sequence_spaces: bool,
     /// Has anything been changed?
     pub(super) changed: bool,
 }
@@ -110,6 +118,7 @@ impl Settings {
             pre_fragmentation: ipsec.pre_fragmentation,
             mtu: profile.outside.mtu,
             tunnel_mtu: None,
+            sequence_spaces: false,
             changed: false,
         }
     }
@@ -121,6 +130,7 @@ impl Settings {
             Setting::PreFragmentation(on) => self.pre_fragmentation == Some(on),
             Setting::Mtu(octets) => self.mtu == octets,
             Setting::TunnelMtu(octets) => self.tunnel_mtu == Some(octets),
+            Setting::SequenceSpaces(on) => self.sequence_spaces == on,
         }
     }
 
@@ -132,6 +142,7 @@ impl Settings {
             Setting::PreFragmentation(on) => self.pre_fragmentation = Some(on),
             Setting::Mtu(octets) => self.mtu = octets,
             Setting::TunnelMtu(octets) => self.tunnel_mtu = Some(octets),
+            Setting::SequenceSpaces(on) => self.sequence_spaces = on,
         }
     }
 }

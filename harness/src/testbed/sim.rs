@@ -3,6 +3,7 @@
 use super::medium::{Arrival, Control, Hook, Medium, MediumError};
 use super::node::GatewayNode;
 use super::plan::Plan;
+use super::settings::Setting;
 use reference_peer::Instant;
 use reference_peer::gateway::{Gateway, GatewayConfig, Leg};
 use reference_peer::ike::v2::IkeSaId;
@@ -51,6 +52,8 @@ impl Sim {
         let mut outside = Interface::new(Address([0x02, 0xd0, 0, 0, 0, 1]), MTU);
         plan.outside().for_each(|(dut, _)| outside.add_network(dut));
         outside.set_default(plan.tester);
+        // The policies decide about what is for others.
+        outside.set_forwarding(true);
         let mut inside = Interface::new(Address([0x02, 0xd0, 0, 0, 0, 2]), MTU);
         plan.inside().for_each(|(dut, _)| inside.add_network(dut));
         // Whatever comes to the gateway on the inside is its business, whoever it is for.
@@ -184,9 +187,17 @@ impl Sim {
                     .command(now, |ike, rng, hands| ike.delete_child(now, rng, spi, hands))
                     .map_err(|error| failed(error.to_string()))?;
             }
-            Hook::Sas => return Ok(format!("{:#?}", gateway.ike().ike_sas())),
-            Hook::Counters => return Ok(format!("{:#?}", gateway.data().drops().iter().collect::<Vec<_>>())),
-            Hook::Log => return Err(MediumError::NoHook(name)),
+            Hook::Sas => {
+                let mut text = format!("{:#?}\n", gateway.ike().ike_sas());
+                gateway.crypto_sas(now).iter().for_each(|sa| text.push_str(&sa.to_string()));
+                return Ok(text);
+            }
+            Hook::Counters => {
+                let drops = gateway.data().drops().iter().map(|(reason, count)| format!("{reason}: {count}\n"));
+                let sas = gateway.crypto_sas(now).into_iter().map(|sa| sa.to_string());
+                return Ok(drops.chain(sas).collect());
+            }
+            Hook::Log => return Ok(gateway.log().map(|line| format!("{line}\n")).collect()),
             Hook::InstallSa(sas) => {
                 gateway.install_manual(now, sas.pairs.clone()).map_err(|error| failed(error.to_string()))?;
                 let (to_dut, from_dut) = sas.used;
@@ -195,6 +206,11 @@ impl Sim {
                 }
             }
             Hook::RemoveSa => gateway.forget(now),
+            // This is switched while SAs are in use.
+            Hook::Set(setting @ Setting::SequenceSpaces(on)) => {
+                setting.apply(&mut self.config);
+                gateway.set_sequence_spaces(on);
+            }
             Hook::Set(setting) => {
                 setting.apply(&mut self.config);
                 self.dut = Self::dut(&self.plan, &self.config, self.seed);

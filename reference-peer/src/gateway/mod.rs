@@ -19,6 +19,9 @@ mod path_mtu;
 mod policy;
 mod pre_fragmentation;
 mod rate;
+#[cfg(test)]
+#[allow(clippy::unwrap_used, reason = "a test fails by panicking")]
+mod tests;
 mod traffic;
 mod virtual_tunnel_interface;
 
@@ -48,7 +51,7 @@ use std::net::{IpAddr, SocketAddr};
 use wire::ikev2::{Body, ExchangeType, Flags, Header, Message, Notify, NotifyType, Payload, ProtocolId};
 use wire::ip::Protocol;
 use wire::natt::Natt;
-use wire::{ip, ipv4, ipv6, natt, udp};
+use wire::{Derived, ip, ipv4, ipv6, natt, udp};
 
 /// Incomplete packets that a faulty peer never recovers from.
 const MOST_BEFORE_JAM: usize = 32;
@@ -182,7 +185,7 @@ impl Gateway {
     /// A gateway without SAs. All chance in it follows from the seed.
     pub fn new(config: GatewayConfig, seed: u64) -> Self {
         Self {
-            ike: Engine::new(config.ike.clone()),
+            ike: Engine::new(anti_replay::negotiated(&config)),
             data: DataPlane::new(&config),
             watch: Watch::default(),
             keepalives: Keepalives::default(),
@@ -205,6 +208,13 @@ impl Gateway {
     /// Gives the gateway hands that edit what it sends.
     pub fn set_hands(&mut self, hands: impl Hands + 'static) {
         self.hands.outer = Box::new(hands);
+    }
+
+    /// Counts packets in sequence number spaces from now on, or no longer (guide chapter 2, `multi-sn`). SAs that there
+    /// are carry nothing any more: they have to be cleared.
+    pub fn set_sequence_spaces(&mut self, on: bool) {
+        self.config.data.sequence_spaces = on;
+        self.data.set_sequence_spaces(on);
     }
 
     /// What the gateway was told.
@@ -240,6 +250,7 @@ impl Gateway {
     pub fn handle_timeout(&mut self, now: Instant) {
         self.reassembler.handle_timeout(now);
         self.data.path_mtus.handle_timeout(now);
+        self.data.count_drops(&self.reassembler.take_drops());
         self.ike.handle_timeout(now, &mut self.rng, &mut self.hands);
         self.obey(now);
         if let Some(dpd) = self.dead_peer_detection() {
@@ -324,7 +335,11 @@ impl Gateway {
     pub fn send_udp(&mut self, path: Path, payload: &[u8]) {
         self.identification = self.identification.wrapping_add(1);
         let (source, destination) = (path.local.ip(), path.remote.ip());
-        let upper = udp::Datagram::new(path.local.port(), path.remote.port(), payload).to_bytes(source, destination);
+        let mut datagram = udp::Datagram::new(path.local.port(), path.remote.port(), payload);
+        if source.is_ipv6() && self.is_deviant(Deviation::OmitsUdpChecksumOverIpv6) {
+            datagram.checksum = Derived::Exactly(0);
+        }
+        let upper = datagram.to_bytes(source, destination);
         let packet = match (source, destination) {
             (IpAddr::V4(source), IpAddr::V4(destination)) => {
                 let mut packet = ipv4::Packet::new(source, destination, Protocol::UDP, upper);
@@ -353,6 +368,9 @@ impl Gateway {
         if !self.config.outside.contains(&packet.destination()) {
             return self.clear_transit(now, octets);
         }
+        if self.is_deviant(Deviation::DropsAtomicFragments) && has_fragment_header(&packet) && !packet.is_fragment() {
+            return self.dropped(None, Some(packet.source()), DropReason::Fragment);
+        }
         if packet.is_fragment() {
             if self.refuses_fragments() {
                 return self.dropped(None, Some(packet.source()), DropReason::Fragment);
@@ -361,10 +379,15 @@ impl Gateway {
             if self.is_deviant(Deviation::ProcessesFirstFragment) && self.protected(now, octets) {
                 return;
             }
-            match self.reassembler.push(now, octets) {
+            let reassembly = self.reassembler.push(now, octets);
+            self.data.count_drops(&self.reassembler.take_drops());
+            match reassembly {
                 Reassembly::Whole(whole) => return self.outside_packet(now, &whole),
                 Reassembly::Pending => return,
-                Reassembly::Dropped(_) => return self.dropped(None, Some(packet.source()), DropReason::Fragment),
+                Reassembly::Dropped(reason) => {
+                    let source = Some(packet.source());
+                    return self.events.push_back(Event::Dropped { spi: None, source, reason });
+                }
             }
         }
         if self.protected(now, octets) {
@@ -391,6 +414,12 @@ impl Gateway {
         let (source, destination) = (packet.source(), packet.destination());
         let datagram = match udp::Datagram::parse(packet.payload(), source, destination) {
             Ok(datagram) if datagram.is_intact(source, destination) => datagram,
+            Ok(datagram)
+                if datagram.checksum == Derived::Exactly(0)
+                    && self.is_deviant(Deviation::TakesUdpWithoutChecksumOverIpv6) =>
+            {
+                datagram
+            }
             _ => return self.dropped(None, Some(source), DropReason::OuterMalformed),
         };
         let path = Path {
@@ -413,7 +442,8 @@ impl Gateway {
                             self.peer_moved(now, info.id, path.remote);
                         }
                     }
-                    _ => {}
+                    Natt::Malformed(_) => self.dropped(None, Some(source), DropReason::NattTooShort),
+                    Natt::Esp(_) | Natt::Keepalive => {}
                 }
             }
             _ => self.local(now, packet),
@@ -603,4 +633,10 @@ impl Gateway {
             Err(_) => self.too_big_dropped(&packet),
         }
     }
+}
+
+/// Is it a fragment, be it the only one?
+fn has_fragment_header(packet: &ip::Packet) -> bool {
+    let ip::Packet::V6(packet) = packet else { return false };
+    packet.extensions.iter().any(|extension| matches!(extension.body, ipv6::ExtensionBody::Fragment { .. }))
 }
