@@ -14,7 +14,6 @@ mod medium;
 mod nat;
 mod node;
 pub mod offer;
-mod packets;
 mod pair;
 mod plan;
 mod probe;
@@ -35,7 +34,6 @@ pub use headers::{Encapsulated, Tunnelled, changed, in_fragments, is_same, set_h
 pub use lab::CounterpeerBench;
 pub use medium::{Arrival, Control, Hook, Medium, MediumError};
 pub use nat::PortNat;
-pub use packets::{Encapsulated, Tunnelled, changed, in_fragments, is_same, set_hop_limit, set_traffic_class, v4};
 pub use pair::{Keying, ManualSas, Ports, Protection, Wanted};
 pub use plan::{Family, Plan};
 pub use probe::{Passage, Probe, Protected, TooBig, Treatment};
