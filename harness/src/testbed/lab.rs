@@ -2,11 +2,13 @@
 
 use super::medium::Medium;
 use super::sim::{MTU, Sim};
+use super::traffic::HostsFragments;
 use super::tunnel::{CHILD, CONNECTION};
 use super::wire::WireLab;
 use super::{Edits, Plan, Setting, Settings, Testbed, Wanted, hub};
 use crate::dissect::{Dissector, Seen};
 use crate::evidence::{self, Clock, Direction, Evidence, Record};
+use crate::fragments::Collector;
 use crate::profile::Profile;
 use crate::run::{Bench, DeviationInfo, Lab, ScenarioInfo, Setup, StepError, Steps};
 use rand_chacha::ChaCha20Rng;
@@ -119,11 +121,13 @@ impl Testbed {
             outside,
             inside,
             dissector: Dissector::default(),
+            fragments: Collector::default(),
             seen: Vec::new(),
             events: Vec::new(),
             notes: Vec::new(),
             delivered: Vec::new(),
             inside_received: Vec::new(),
+            hosts_fragments: HostsFragments::default(),
             hosts_answer: true,
             interrupt: setup.interrupt.clone(),
             rng: ChaCha20Rng::seed_from_u64(scenario.seed.rotate_left(32)),

@@ -155,6 +155,11 @@ impl Testbed {
         Ok(icv)
     }
 
+    /// A sequence number that is higher than all before: each packet that was sent has been seen.
+    pub fn fresh_number(&self) -> u64 {
+        100_000 + 4 * self.mark() as u64
+    }
+
     /// A ping under the newest SAs with this sequence number, as an outer IP packet.
     ///
     /// # Errors
@@ -215,6 +220,14 @@ impl Testbed {
         }
         Ok(through)
     }
+}
+
+/// Keys that put AH behind whatever header stands before the data, which the scenario makes.
+pub(super) fn through_outer(keys: &AhKeys) -> Result<AhKeys, StepError> {
+    let mut parameters = keys.parameters().clone();
+    parameters.mode = Mode::Transport;
+    let keys = AhKeys::new(parameters).map_err(StepError::testbed)?;
+    keys.ok_or_else(|| StepError::testbed("an ESP SA makes no AH"))
 }
 
 fn ah_keys(child: &ChildSa) -> Result<AhKeys, StepError> {
