@@ -138,7 +138,7 @@ fn inward(steps: &mut Steps<Testbed>) {
             testbed.send_protected(fragment, |_| ())?;
         }
         let out = |testbed: &Testbed, fragment: &ip::Packet| {
-            testbed.from_dut_since(mark).any(|seen| is_out(seen) && is_fragment(seen.ip.as_ref(), fragment))
+            testbed.from_dut_since(mark).any(|seen| is_out(seen) && is_fragment(seen.piece().as_ref(), fragment))
         };
         testbed.await_state(limit, |testbed| sent.iter().all(|fragment| out(testbed, fragment)))?;
         let came = sent.iter().filter(|fragment| out(testbed, fragment)).count();
@@ -157,7 +157,8 @@ fn inward(steps: &mut Steps<Testbed>) {
             testbed.send_protected(fragment, |_| ())?;
         }
         let later: Vec<&ip::Packet> = sent.iter().skip(1).collect();
-        let out = |seen: &Seen| is_out(seen) && later.iter().any(|fragment| is_fragment(seen.ip.as_ref(), fragment));
+        let out =
+            |seen: &Seen| is_out(seen) && later.iter().any(|fragment| is_fragment(seen.piece().as_ref(), fragment));
         let came = testbed.await_seen(mark, limit, out)?;
         judged(step, came.is_some(), false)
     });

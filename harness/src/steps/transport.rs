@@ -161,8 +161,7 @@ fn fragmented_esp(testbed: &mut Testbed, step: &mut Step) -> StepResult {
         testbed.delivered().get(before..).unwrap_or_default().iter().any(|(_, packet)| ping.is_answered_by(packet))
     })?;
     let outside = testbed.from_dut_since(mark).filter(|seen| seen.leg == Leg::Outside);
-    let fragments: Vec<&ip::Packet> =
-        outside.filter_map(|seen| seen.ip.as_ref()).filter(|packet| packet.is_fragment()).collect();
+    let fragments: Vec<ip::Packet> = outside.filter_map(Seen::piece).filter(ip::Packet::is_fragment).collect();
     let esp = fragments.iter().filter(|packet| packet.protocol() == Protocol::ESP).count();
     step.measured("answer in transport mode", format!("{} fragments, {esp} of ESP", fragments.len()));
     if fragments.len() < 2 || esp != fragments.len() {
