@@ -59,8 +59,8 @@ pub fn all() -> Steps<Testbed> {
     replay::register(&mut steps);
     replay_report::register(&mut steps);
     sa::register(&mut steps);
-    sequence::register(&mut steps);
     selectors::register(&mut steps);
+    sequence::register(&mut steps);
     traffic_class::register(&mut steps);
     transport::register(&mut steps);
     tunnel::register(&mut steps);
