@@ -26,7 +26,7 @@ Feature: The guide's override of the DF bit
     Given the DUT's DF bit is clear globally and copy on its outside
     And a pair of SAs
     Then the outer DF bit is copied from the inner
-    And packets with DF that do not fit are dropped
+    And packets with DF that do not fit go no further
 
   @CISCO-DF-007 @needs:claim.df-bit-override
   Scenario: The guide's example on all other interfaces: clear

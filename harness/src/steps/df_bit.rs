@@ -42,14 +42,8 @@ pub(super) fn register(steps: &mut Steps<Testbed>) {
     steps.then("the outer DF bit is {word} for UDP and {word} for ICMP", of_two_pairs);
     steps.then("the DUT's own packets keep their DF bit in transport mode", keeps_in_transport_mode);
     steps.then("the inner DF bit comes out as it went in", comes_out_unchanged);
-    steps.then("packets with DF that do not fit are {word}", |testbed, step| {
-        let dropped = match step.arg_text(0)? {
-            "fragmented" => false,
-            "dropped" => true,
-            other => return Err(StepError::testbed(format!("{}: {other:?} is no fate", step.place()))),
-        };
-        large_with_df(testbed, step, dropped)
-    });
+    steps.then("packets with DF that do not fit are fragmented", |testbed, step| large_with_df(testbed, step, false));
+    steps.then("packets with DF that do not fit go no further", |testbed, step| large_with_df(testbed, step, true));
 }
 
 /// What the outer DF bit is to be.

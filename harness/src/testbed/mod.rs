@@ -4,6 +4,7 @@
 //! through its three hands, or send messages of its own making past it. Everything that crosses a link becomes one
 //! [`Seen`], and expectations look at nothing else.
 
+mod cut;
 mod edits;
 mod encapsulation;
 mod headers;
@@ -26,6 +27,7 @@ mod tunnel;
 mod wait;
 mod wire;
 
+pub use cut::overlapping;
 pub use edits::{Caught, Edits, Which};
 pub use encapsulation::Encapsulation;
 pub use headers::{Encapsulated, Tunnelled, changed, in_fragments, is_same, set_hop_limit, set_traffic_class, v4};

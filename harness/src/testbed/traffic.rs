@@ -254,6 +254,17 @@ impl Testbed {
             || self.delivered.get(delivered..).unwrap_or_default().iter().any(|(_, p)| ping.is_answered_by(p))
     }
 
+    /// How often has a ping come out of the DUT on the inside, or, without a leg there, its answer at the tester's host,
+    /// since [`come_out`](Self::come_out)?
+    pub fn times_come_out(&self, (delivered, inside): (usize, usize), ping: &Ping) -> usize {
+        if self.has_inside() {
+            let came = self.inside_received.get(inside..).unwrap_or_default().iter();
+            return came.filter(|(_, packet)| ping.is_request(packet)).count();
+        }
+        let came = self.delivered.get(delivered..).unwrap_or_default().iter();
+        came.filter(|(_, packet)| ping.is_answered_by(packet)).count()
+    }
+
     /// A packet has come out of the tunnel at the tester's protected host.
     pub(super) fn tester_host_received(&mut self, now: Instant, packet: Vec<u8>) {
         let whole = self.hosts_fragments.tester.push(now, &packet);
