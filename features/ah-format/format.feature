@@ -49,7 +49,7 @@ Feature: The Authentication Header
   Scenario Outline: The header of <proposal> over <outer> is as long as its ICV and alignment need
     Given <outer> outside and IPv4 in the protected networks
     And a pair of SAs of <proposal>
-    When 3 pings are sent through the tunnel
+    When pings are sent through the tunnel and from the DUT's inside
     Then the DUT's AH headers have <octets> octets and Payload Len <words>
     And pings come through
 

@@ -16,17 +16,6 @@ Feature: IKE over IPv6
     And an IKE_SA_INIT request with a checksum is answered
     And every UDP datagram of the DUT over IPv6 has a right checksum that is not zero
 
-  @V6-006 @needs:udp-encap
-  Scenario: ESP in UDP over IPv6 is sent with a UDP checksum and not taken without one
-    Given IPv6 outside and IPv4 in the protected networks
-    And the SAs are to be in UDP
-    And a pair of SAs
-    Then pings come through
-    And every UDP datagram of the DUT over IPv6 has a right checksum that is not zero
-    And ESP in UDP comes out with a right UDP checksum
-    And ESP in UDP is dropped with a zero UDP checksum
-    And ESP in UDP comes out with a right UDP checksum
-
   @CISCO-V6VTI-001 @needs:claim.ipv6-tunnel-mode-only
   Scenario: Over IPv6 there is tunnel mode only
     Given IPv6 outside and IPv6 in the protected networks

@@ -31,6 +31,17 @@ Feature: Tunnels of IPv6
       | IPv6  | IPv4  | 4    |
       | IPv6  | IPv6  | 41   |
 
+  @V6-006 @needs:udp-encap
+  Scenario: ESP in UDP over IPv6 is sent with a UDP checksum and not taken without one
+    Given IPv6 outside and IPv4 in the protected networks
+    And the SAs are to be in UDP
+    And a pair of SAs
+    Then pings come through
+    And every UDP datagram of the DUT over IPv6 has a right checksum that is not zero
+    And ESP in UDP comes out with a right UDP checksum
+    And ESP in UDP is dropped with a zero UDP checksum
+    And ESP in UDP comes out with a right UDP checksum
+
   @V6-007
   Scenario Outline: ESP behind a Fragment header is whole when it is the only fragment, with <inner> inside
     Given IPv6 outside and <inner> in the protected networks

@@ -56,7 +56,7 @@ Feature: The headers of tunnel mode
     Then the DUT's ESP packets say that 4 comes next
     And pings come through
 
-  @TUN-011
+  @TUN-011 @needs:inside
   Scenario Outline: An SA for everything carries fragments into the DUT's network, <family>
     Given <family> outside and <family> in the protected networks
     And a pair of SAs

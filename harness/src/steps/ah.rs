@@ -30,6 +30,18 @@ pub(super) fn register(steps: &mut Steps<Testbed>) {
 // ---- What the DUT sends ----
 
 fn format(steps: &mut Steps<Testbed>) {
+    steps.when("pings are sent through the tunnel and from the DUT's inside", |testbed, _| {
+        testbed.begin_stimulus();
+        let limit = testbed.answer_limit();
+        // Where the DUT takes none of ours, what it sends by itself is looked at.
+        testbed.ping(limit)?;
+        if testbed.has_inside() {
+            let mark = testbed.mark();
+            testbed.send_ping_from_inside()?;
+            testbed.await_seen(mark, limit, |seen| seen.from_dut && seen.ah().is_some())?;
+        }
+        Ok(())
+    });
     steps.then("the DUT's AH packets say that {int} comes next", |testbed, step| {
         let expected: u8 = step.arg(0)?;
         every(testbed, step, format!("Next Header {expected}"), |ah| {

@@ -182,10 +182,7 @@ fn is_reply(seen: &Seen) -> bool {
 
 /// Is it something other than neighbour discovery that the DUT sends to its inside?
 fn is_out(seen: &Seen) -> bool {
-    let discovery = |packet: &ip::Packet| {
-        packet.protocol() == Protocol::ICMPV6 && packet.payload().first().is_some_and(|kind| (133..=137).contains(kind))
-    };
-    seen.from_dut && seen.leg == Leg::Inside && seen.ip.as_ref().is_some_and(|packet| !discovery(packet))
+    seen.from_dut && seen.leg == Leg::Inside && seen.ip.is_some() && !is_discovery(seen.ip.as_ref())
 }
 
 /// Is it this fragment? Its place is the same and so is what it carries.
@@ -201,9 +198,17 @@ fn nothing_of(testbed: &mut Testbed, step: &mut Step, ping: &Ping, change: impl 
     silence(testbed, step, mark)
 }
 
+/// For the time that counts as silence the DUT forwards nothing and answers nothing. ICMP errors are neither.
 fn silence(testbed: &mut Testbed, step: &mut Step, mark: usize) -> StepResult {
     let limit = through_limit(testbed);
-    let heard = |seen: &Seen| seen.from_dut && (is_out(seen) || seen.leg == Leg::Outside && is_echo_or_reply(seen));
+    let heard = |seen: &Seen| {
+        let carried = seen.inner().or_else(|| seen.ip.clone());
+        let error = carried.as_ref().is_some_and(is_icmp_error);
+        let echo =
+            carried.as_ref().is_some_and(|packet| matches!(packet.protocol(), Protocol::ICMP | Protocol::ICMPV6));
+        let outside = seen.leg == Leg::Outside && (is_reply(seen) || echo && !is_discovery(seen.ip.as_ref()));
+        seen.from_dut && !error && (is_out(seen) || outside)
+    };
     match testbed.await_seen(mark, limit, heard)? {
         None => {
             step.observed("dropped");
@@ -217,11 +222,21 @@ fn silence(testbed: &mut Testbed, step: &mut Step, mark: usize) -> StepResult {
     }
 }
 
-fn is_echo_or_reply(seen: &Seen) -> bool {
-    let echo = |packet: &ip::Packet| {
-        packet.protocol() == Protocol::ICMPV6 && packet.payload().first().is_some_and(|kind| matches!(kind, 128 | 129))
-    };
-    is_reply(seen) || seen.ip.as_ref().is_some_and(echo)
+/// Does the packet say that another could not be delivered?
+fn is_icmp_error(packet: &ip::Packet) -> bool {
+    let kind = packet.payload().first().copied().unwrap_or_default();
+    match packet.protocol() {
+        Protocol::ICMP => matches!(kind, 3 | 5 | 11 | 12),
+        Protocol::ICMPV6 => kind < 128,
+        _ => false,
+    }
+}
+
+/// Router and neighbour discovery.
+fn is_discovery(packet: Option<&ip::Packet>) -> bool {
+    packet.is_some_and(|packet| {
+        packet.protocol() == Protocol::ICMPV6 && packet.payload().first().is_some_and(|kind| (133..=137).contains(kind))
+    })
 }
 
 /// INVALID_SELECTORS (RFC 7296 section 3.10.1): no more than so many, each with the SPI and the start of a packet.
