@@ -18,6 +18,7 @@ mod liveness;
 mod multi_sn;
 mod nat;
 mod pair;
+mod path_mtu;
 mod payloads;
 mod reassembly;
 mod rekey;
@@ -55,6 +56,7 @@ pub fn all() -> Steps<Testbed> {
     multi_sn::register(&mut steps);
     nat::register(&mut steps);
     pair::register(&mut steps);
+    path_mtu::register(&mut steps);
     payloads::register(&mut steps);
     reassembly::register(&mut steps);
     rekey::register(&mut steps);
