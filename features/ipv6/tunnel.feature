@@ -42,6 +42,20 @@ Feature: Tunnels of IPv6
     And ESP in UDP is dropped with a zero UDP checksum
     And ESP in UDP comes out with a right UDP checksum
 
+  @V6-004 @needs:inside @needs:inner-ipv6
+  Scenario Outline: What every link of IPv6 must carry passes a tunnel over <outer> with no more room
+    Given <outer> outside and IPv6 in the protected networks
+    And the DUT's outside carries 1280 octets
+    And a pair of SAs
+    Then inner packets of 1280 octets and fewer pass, in fragments where they must
+    And a larger inner packet passes, or its source is told of 1280 octets or more
+    And pings come through
+
+    Examples:
+      | outer |
+      | IPv6  |
+      | IPv4  |
+
   @V6-007
   Scenario Outline: ESP behind a Fragment header is whole when it is the only fragment, with <inner> inside
     Given IPv6 outside and <inner> in the protected networks

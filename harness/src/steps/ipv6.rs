@@ -31,6 +31,36 @@ pub(super) fn register(steps: &mut Steps<Testbed>) {
         step.measured("UDP checksums over IPv6", format!("right in {} of IKE and {} of ESP", count.0, count.1));
         if count.0 + count.1 > 0 { Ok(()) } else { Err(StepError::failed("UDP from the DUT", "none")) }
     });
+    steps.then("inner packets of {int} octets and fewer pass, in fragments where they must", |testbed, step| {
+        let most: usize = step.arg(0)?;
+        let mtu = testbed.settings().mtu;
+        let lengths = [most, most - 1, most - 8, most - 40, most - 80, most - 180];
+        let passages = testbed.pass(&lengths.map(|length| (length, true)))?;
+        for (probe, passage) in &passages {
+            let told = format!("{} octets: {passage}", probe.octets());
+            step.observed(told.clone());
+            if !passage.arrived || passage.told().is_some() || passage.longest_piece() > mtu {
+                let expected = format!("{} octets passed on in pieces of {mtu} at most, no error", probe.octets());
+                return Err(StepError::failed(expected, told));
+            }
+        }
+        if let Some((probe, passage)) = passages.first() {
+            step.measured(format!("{} octets inside, {mtu} outside", probe.octets()), passage.to_string());
+        }
+        Ok(())
+    });
+    steps.then("a larger inner packet passes, or its source is told of {int} octets or more", |testbed, step| {
+        let least: usize = step.arg(0)?;
+        let (probe, passage) = testbed.pass_one(least + 60, true)?;
+        let told = format!("{} octets: {passage}", probe.octets());
+        step.observed(told.clone());
+        let right = passage.told().map_or(passage.arrived, |mtu| mtu >= least);
+        if right {
+            Ok(())
+        } else {
+            Err(StepError::failed(format!("passed on, or an error with {least} or more"), told))
+        }
+    });
     steps.when("the tester sends an IKE_SA_INIT request with a zero UDP checksum", |testbed, _| {
         testbed.edits.packet(None, |octets| {
             without_checksum(octets);
