@@ -13,7 +13,6 @@ Feature: Extended sequence numbers are used if they are agreed upon
       | protection    |
       | aes128-sha256 |
       | aes128gcm16   |
-      | sha256        |
       | sha1          |
 
   @ESP-ESN-001 @ESP-ESN-002
@@ -29,7 +28,6 @@ Feature: Extended sequence numbers are used if they are agreed upon
       | protection    |
       | aes128-sha256 |
       | aes128gcm16   |
-      | sha256        |
       | sha1          |
 
   @ESP-ESN-007 @needs:ikev2
