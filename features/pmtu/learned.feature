@@ -18,7 +18,7 @@ Feature: What a DUT learns of the path of an SA
       | aes128-sha256    | in tunnel mode |
       | aes128gcm16      | in tunnel mode |
       | null-sha256      | in tunnel mode |
-      | sha256           | in tunnel mode |
+      | sha1             | in tunnel mode |
       | sha1+aes128-sha1 | in tunnel mode |
       | aes128-sha256    | in UDP         |
 
@@ -89,7 +89,7 @@ Feature: What a DUT learns of the path of an SA
       | proposal      | how            |
       | aes128-sha256 | in tunnel mode |
       | aes128gcm16   | in tunnel mode |
-      | sha256        | in tunnel mode |
+      | sha1          | in tunnel mode |
       | aes128-sha256 | in UDP         |
 
   @PMTU-007 @needs:ipv6

@@ -13,7 +13,7 @@ Feature: Fragments that come to a DUT
       | aes128-sha256    | in tunnel mode |
       | aes128gcm16      | in tunnel mode |
       | null-sha256      | in tunnel mode |
-      | sha256           | in tunnel mode |
+      | sha1             | in tunnel mode |
       | sha1+aes128-sha1 | in tunnel mode |
       | aes128-sha256    | in UDP         |
 
@@ -62,7 +62,7 @@ Feature: Fragments that come to a DUT
       | proposal      |
       | aes128-sha256 |
       | aes128gcm16   |
-      | sha256        |
+      | sha1          |
 
   @PREFRAG-003 @needs:inner-ipv6
   Scenario: Inner fragments of IPv6 go on, whichever comes first

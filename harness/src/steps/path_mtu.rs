@@ -41,6 +41,7 @@ pub(super) fn register(steps: &mut Steps<Testbed>) {
     });
 
     steps.then("packets that must not be fragmented are dropped, and their source is told what fits", told);
+    steps.then("the source of a packet that must not be fragmented is told an MTU that it can use", told_at_all);
     steps.then("the announced MTU is exact", exact);
     steps.then("what fits is what a way of {int} octets carries", |testbed, step| {
         let mtu = step.arg(0)?;
@@ -122,6 +123,27 @@ fn told(testbed: &mut Testbed, step: &mut Step) -> StepResult {
     Ok(())
 }
 
+/// A datagram that is as long as the outside carries is dropped, and a datagram as long as its source is told passes.
+fn told_at_all(testbed: &mut Testbed, step: &mut Step) -> StepResult {
+    let longest = testbed.longest_inner()?;
+    let (probe, passage) = testbed.pass_one(LONGEST, true)?;
+    step.observed(format!("{}: {passage}", octets(&probe)));
+    let expected = format!("{} dropped, and its source told of {longest} octets at most", octets(&probe));
+    let [error] = passage.errors.as_slice() else { return Err(StepError::failed(expected, passage.to_string())) };
+    if passage.treatment() != Treatment::Dropped || error.mtu > longest {
+        return Err(StepError::failed(expected, passage.to_string()));
+    }
+    usable(testbed, &probe, error)
+        .map_err(|fault| StepError::failed("an ICMP error that its source can use", fault))?;
+    let (probe, passage) = testbed.pass_one(error.mtu, true)?;
+    if passes(&passage) {
+        let name = name(testbed)?;
+        step.measured(format!("announced MTU with {name}"), error.mtu.to_string());
+        return Ok(());
+    }
+    Err(StepError::failed(format!("{} sent whole", octets(&probe)), passage.to_string()))
+}
+
 /// Is a datagram sent on, in one piece?
 fn passes(passage: &Passage) -> bool {
     passage.treatment() == Treatment::Whole && passage.arrived
@@ -149,10 +171,12 @@ fn exact(testbed: &mut Testbed, step: &mut Step) -> StepResult {
         format!("MTU with {name}"),
         format!("announced {announced}, measured {low}, by arithmetic {longest}"),
     );
-    if announced == low && announced == longest {
+    // Less than arithmetic has it may be an interface's own MTU.
+    if announced == low && announced <= longest {
         return Ok(());
     }
-    Err(StepError::failed(format!("{longest} announced, and {longest} measured"), format!("{announced} and {low}")))
+    let expected = format!("as much announced as measured, and at most {longest}");
+    Err(StepError::failed(expected, format!("{announced} announced, {low} measured")))
 }
 
 /// The limit is that of a way of so many octets: datagrams with DF pass up to it and draw an error beyond it, and

@@ -696,7 +696,7 @@ deviations! {
     /// Reassembles nothing more once many packets were incomplete at a time.
     JamsOnFragments = "jams-on-fragments" ["CISCO-DF-008"];
     /// Reckons with 64 octets for encapsulation, whatever the algorithms.
-    EstimatesFixedOverhead = "estimates-fixed-overhead" ["PMTU-009", "CISCO-PREFRAG-016"];
+    EstimatesFixedOverhead = "estimates-fixed-overhead" ["PMTU-001", "CISCO-PREFRAG-016"];
     /// Forgets the padding when it computes what fits.
     EstimatesWithoutPadding = "estimates-without-padding" ["PMTU-009", "PREFRAG-004", "CISCO-PREFRAG-016"];
     /// Lets the setting of crypto maps decide on a tunnel interface too.
