@@ -26,13 +26,13 @@ Feature: The crossing of 2^32
     Given the SAs are to have extended sequence numbers
     And a pair of SAs
     When the packet with number 2^31 is let through
-    And the packet with number 2^32+5 is let through
-    And the packet with number 2^32+2^31 is let through
-    And the packet with number 2^33-1 is let through
-    Then numbers 2^33 to 2^33+10 are let through
-    When the packet with number 2^33+2^31 is let through
-    And the packet with number 2^33+2^32-1 is let through
-    Then numbers 2^33+2^32 to 2^33+2^32+10 are let through
+    Then number 2^32+5 is let through
+    And number 2^32+2^31 is let through
+    And number 2^33-1 is let through
+    And numbers 2^33 to 2^33+10 are let through
+    And number 2^33+2^31 is let through
+    And number 2^33+2^32-1 is let through
+    And numbers 2^33+2^32 to 2^33+2^32+10 are let through
     And numbers 2^33+2^32-1 to 2^33+2^32+10 are dropped
 
   @ESP-ESN-003 @needs:manual-keys

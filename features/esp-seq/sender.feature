@@ -43,3 +43,18 @@ Feature: Sequence numbers of the sender
     And a pair of SAs
     When 6 pings are sent through the tunnel
     Then the DUT's packets carry the numbers 2^32-2 to 2^32+3, of which the low half is on the wire
+
+  @ESP-SEQ-005 @needs:tunnel
+  Scenario: All fragments of an ESP packet have one sequence number
+    Given pre-fragmentation is off
+    And the tester fragments after encryption
+    And a pair of SAs
+    When pings with 1440 to 1445 octets of data are sent through the tunnel
+    Then each of 6 ESP packets of the DUT comes in fragments with one sequence number
+
+  @ESP-SEQ-005 @needs:transport
+  Scenario: All fragments of an ESP packet in transport mode have one sequence number
+    Given the SAs are to be in transport mode
+    And a pair of SAs
+    When pings with 1460 to 1465 octets of data are sent through the tunnel
+    Then each of 6 ESP packets of the DUT comes in fragments with one sequence number

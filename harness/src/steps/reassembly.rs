@@ -165,10 +165,9 @@ fn overlapped(testbed: &mut Testbed, step: &mut Step, wanted: Option<bool>) -> S
                 testbed.send_outside(piece)?;
             }
             let silence = through_limit(testbed);
-            if testbed.await_state(silence, |testbed| testbed.has_come_out(before, &ping))? {
-                if let Some(count) = taken.get_mut(usize::from(changed)) {
-                    *count += 1;
-                }
+            let came = testbed.await_state(silence, |testbed| testbed.has_come_out(before, &ping))?;
+            if let Some(count) = taken.get_mut(usize::from(changed)) {
+                *count += i32::from(came);
             }
         }
     }

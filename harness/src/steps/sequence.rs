@@ -43,6 +43,11 @@ pub(super) fn register(steps: &mut Steps<Testbed>) {
         }
         Err(StepError::failed(format!("{} and silence", list(&expected)), list(&numbers)))
     });
+    steps.given("the tester fragments after encryption", |testbed, _| {
+        testbed.reconfigure_tester(|config| config.data.pre_fragmentation = false);
+        Ok(())
+    });
+    steps.then("each of {int} ESP packets of the DUT comes in fragments with one sequence number", in_fragments);
     steps.then("the DUT's packets carry the numbers {word} to {word}, of which the low half is on the wire", crosses);
     steps.then("each packet of the DUT verifies", |testbed, step| {
         let of_sa: Vec<&Seen> = testbed.from_dut_since(0).filter(|seen| seen.numbered().is_some()).collect();
@@ -120,16 +125,38 @@ fn is_open(seen: &Seen) -> bool {
     [esp, ah].into_iter().flatten().all(|opened| opened)
 }
 
+/// So many packets have been put together from fragments and have verified, with consecutive numbers.
+fn in_fragments(testbed: &mut Testbed, step: &mut Step) -> StepResult {
+    let count: u64 = step.arg(0)?;
+    let spi = testbed.child()?.inbound_spi;
+    let numbers: Vec<u64> = testbed.events().iter().filter_map(|(_, event)| verified(event, spi)).collect();
+    let packets =
+        testbed.from_dut_since(testbed.since()).filter(|seen| seen.numbered().is_some_and(|(of, _)| of == spi));
+    let pieces: Vec<usize> = packets.map(|seen| seen.fragments.len()).collect();
+    let fragments: usize = pieces.iter().sum();
+    step.measured("fragments of the DUT", format!("{fragments}, ESP packets {}", numbers.len()));
+    if pieces.iter().all(|pieces| *pieces > 1) && numbers == (1..=count).collect::<Vec<_>>() {
+        return Ok(());
+    }
+    let came = format!("{fragments} fragments, ESP packets with the numbers {numbers:?}");
+    Err(StepError::failed(format!("{count} ESP packets in two fragments or more each"), came))
+}
+
+/// The whole number of a packet that the tester has verified on an SA.
+fn verified(event: &Event, spi: u32) -> Option<u64> {
+    match event {
+        Event::Decapsulated { spi: of, sequence } if *of == spi => Some(*sequence),
+        _ => None,
+    }
+}
+
 /// What the tester has verified with each whole number, and what stood on the wire.
 fn crosses(testbed: &mut Testbed, step: &mut Step) -> StepResult {
     let (first, last) = (number(testbed, step, 0)?, number(testbed, step, 1)?);
     let expected: Vec<u64> = (first..=last).collect();
     for child in testbed.newest_bundle()? {
-        let whole = |event: &Event| match event {
-            Event::Decapsulated { spi, sequence } if *spi == child.inbound_spi => Some(*sequence),
-            _ => None,
-        };
-        let verified: Vec<u64> = testbed.events().iter().filter_map(|(_, event)| whole(event)).collect();
+        let of = |(_, event): &(_, Event)| verified(event, child.inbound_spi);
+        let verified: Vec<u64> = testbed.events().iter().filter_map(of).collect();
         let wire = on_the_wire(testbed, child.protocol)?;
         step.observed(format!("{}: on the wire {}", child.protocol, list(&wire)));
         if verified != expected {

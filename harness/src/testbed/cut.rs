@@ -4,15 +4,15 @@ use super::Testbed;
 use crate::run::StepError;
 use reference_peer::ipsec::fragment::{Fragmentation, fragment};
 use reference_peer::ipsec::header::Header;
-use wire::ip;
+use wire::ip::{self, Protocol};
 use wire::ipv6::ExtensionBody;
 
 /// Octets that a fragment begins at a multiple of.
 const UNIT: usize = 8;
 
 impl Testbed {
-    /// A packet in exactly so many fragments, in their order, under an identification that no other packet has. Its DF
-    /// bit is cleared.
+    /// A packet in exactly so many fragments, in their order. Its DF bit is cleared, and it gets an identification that
+    /// no other packet has; under AH, which covers it, that of IPv4 stays.
     ///
     /// # Errors
     /// Our own fault when it is too short for so many.
@@ -20,7 +20,10 @@ impl Testbed {
         let identification = self.random() as u16 | 1;
         let mut parsed = ip::Packet::parse(packet).map_err(StepError::testbed)?;
         if let ip::Packet::V4(packet) = &mut parsed {
-            (packet.dont_fragment, packet.identification) = (false, identification);
+            packet.dont_fragment = false;
+            if packet.protocol != Protocol::AH {
+                packet.identification = identification;
+            }
             packet.checksum = wire::Derived::Computed;
         }
         let how = Fragmentation { identification: identification.into(), ..Fragmentation::default() };
@@ -71,7 +74,6 @@ mod tests {
     use crate::testbed::tests::begin;
     use reference_peer::Instant;
     use reference_peer::ipsec::fragment::{Reassembler, Reassembly};
-    use wire::ip::Protocol;
     use wire::{ipv4, ipv6};
 
     #[test]

@@ -15,6 +15,7 @@ mod nat;
 mod node;
 pub mod offer;
 mod pair;
+mod path_mtu;
 mod plan;
 mod probe;
 mod seal;

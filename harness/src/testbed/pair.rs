@@ -3,6 +3,7 @@
 
 use super::tunnel::CHILD;
 use super::{Family, Hook, Testbed};
+use crate::dissect::Seen;
 use crate::run::StepError;
 use reference_peer::config::{Addresses, Esn, EspProposal, Mode, NatTraversal, Selector, Window};
 use reference_peer::gateway::ManualPair;
@@ -332,9 +333,14 @@ impl Testbed {
     fn meet(&mut self) -> Result<(), StepError> {
         let mut ping = self.new_ping();
         (ping.source, ping.destination) = (self.plan.tester, self.plan.dut);
+        let mark = self.mark();
         self.send_outside(ping.packet())?;
         let (dut, limit) = (self.plan.dut, self.answer_limit());
-        self.await_state(limit, |testbed| testbed.outside.neighbour(testbed.now(), dut).is_some()).map(drop)
+        self.await_state(limit, |testbed| testbed.outside.neighbour(testbed.now(), dut).is_some())?;
+        // Its answer, if the DUT gives any, is not to come among what the scenario looks at.
+        let silence = self.silence();
+        let answer = |seen: &Seen| seen.ip.as_ref().is_some_and(|packet| ping.is_answered_by(&packet.to_bytes()));
+        self.await_seen(mark, silence, answer).map(drop)
     }
 
     /// The pair that the DUT has been given beforehand.

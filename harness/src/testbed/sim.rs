@@ -198,6 +198,16 @@ impl Sim {
                 return Ok(drops.chain(sas).collect());
             }
             Hook::Log => return Ok(gateway.log().map(|line| format!("{line}\n")).collect()),
+            Hook::SaCounters => {
+                let inbound = gateway.crypto_sas(now).into_iter().filter(|sa| sa.inbound);
+                let without_sa: u64 = gateway.data().drops().iter().map(|(_, count)| count).sum();
+                let (mut received, mut packets, mut replay, mut integrity) = (without_sa, 0, 0, 0);
+                for sa in inbound {
+                    (packets, replay) = (packets + sa.packets, replay + sa.replay_drops);
+                    (received, integrity) = (received + sa.packets + sa.dropped_packets, integrity + sa.auth_fails);
+                }
+                return Ok(format!("received={received}\npackets={packets}\nreplay={replay}\nintegrity={integrity}\n"));
+            }
             Hook::InstallSa(sas) => {
                 gateway.install_manual(now, sas.pairs.clone()).map_err(|error| failed(error.to_string()))?;
                 let (to_dut, from_dut) = sas.used;

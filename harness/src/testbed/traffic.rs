@@ -65,7 +65,7 @@ impl Ping {
 
 /// Is it a request, from whom to whom, identifier and sequence number.
 fn echo(packet: &[u8]) -> Option<(bool, IpAddr, IpAddr, u16, u16)> {
-    let packet = ip::Packet::parse(packet).ok()?;
+    let packet = ip::Packet::parse(packet).ok().filter(|packet| !packet.is_fragment())?;
     let (request, echo) = match packet.protocol() {
         Protocol::ICMP => match icmpv4::Packet::parse(packet.payload()).ok()?.message {
             icmpv4::Message::EchoRequest(echo) => (true, echo),

@@ -400,7 +400,7 @@ deviations! {
     /// Gives the first packet of an SA the sequence number 0.
     StartsSequenceAtZero = "starts-sequence-at-zero" ["ESP-SEQ-001", "AH-REPLAY-002"];
     /// Skips one sequence number in every eight packets.
-    SkipsSequenceNumbers = "skips-sequence-numbers" ["ESP-SEQ-002"];
+    SkipsSequenceNumbers = "skips-sequence-numbers" ["ESP-SEQ-002", "AH-REPLAY-002"];
     /// Uses one sequence number twice in every eight packets.
     RepeatsSequenceNumbers = "repeats-sequence-numbers" ["ESP-SEQ-002", "CISCO-REPLAY-008"];
     /// Goes on with sequence number 0 when the numbers are used up.
@@ -420,13 +420,13 @@ deviations! {
     /// Has a replay window that is one number too narrow.
     WindowOneTooNarrow = "window-one-too-narrow" ["ESP-REPLAY-003", "CISCO-REPLAY-002"];
     /// Moves the replay window before the ICV is verified.
-    MovesWindowBeforeIcv = "moves-window-before-icv" ["ESP-REPLAY-004", "ESP-ESN-005"];
+    MovesWindowBeforeIcv = "moves-window-before-icv" ["ESP-REPLAY-004", "AH-REPLAY-001", "ESP-ESN-005"];
     /// Marks a number in the window as seen before the ICV is verified.
     MarksNumberBeforeIcv = "marks-number-before-icv" ["ESP-REPLAY-005"];
     /// Takes the numbers that a jump skips for seen.
     MarksSkippedNumbers = "marks-skipped-numbers" ["ESP-REPLAY-006"];
     /// Has a replay window of 16 whatever is configured.
-    WindowOfSixteen = "window-of-sixteen" ["ESP-REPLAY-007", "CISCO-REPLAY-001"];
+    WindowOfSixteen = "window-of-sixteen" ["ESP-REPLAY-007", "AH-REPLAY-001", "CISCO-REPLAY-001"];
     /// Accepts the sequence number 0 once.
     AcceptsSequenceZero = "accepts-sequence-zero" ["ESP-REPLAY-008"];
     /// Clears only the newest block of the window after a jump over several.
@@ -444,17 +444,18 @@ deviations! {
     /// Does not check the sequence numbers of AH.
     SkipsReplayCheckForAh = "skips-replay-check-for-ah" ["AH-REPLAY-001"];
     /// Has a replay window of 64 whatever is configured.
-    IgnoresWindowSize = "ignores-window-size" ["CISCO-REPLAY-003"];
+    IgnoresWindowSize = "ignores-window-size" ["CISCO-REPLAY-003", "CISCO-REPLAY-006"];
     /// Checks sequence numbers although the check is switched off.
     ChecksReplayAlthoughOff = "checks-replay-although-off" ["CISCO-REPLAY-005", "CISCO-REPLAY-006"];
     /// Accepts sequence numbers to the left of the window.
     AcceptsLeftOfWindow = "accepts-left-of-window" ["CISCO-REPLAY-009", "CISCO-REPLAY-022"];
     /// Keeps one replay window for all sequence number spaces.
-    OneWindowForAllSpaces = "one-window-for-all-spaces" ["CISCO-REPLAY-011"];
+    OneWindowForAllSpaces = "one-window-for-all-spaces" ["CISCO-REPLAY-011", "CISCO-REPLAY-016"];
     /// Keeps a window of full size for each of several sequence number spaces.
     FullWindowForEachSpace = "full-window-for-each-space" ["CISCO-REPLAY-015"];
     /// Numbers the packets of all queues in space 0.
-    CountsAllInOneSpace = "counts-all-in-one-space" ["CISCO-REPLAY-012", "CISCO-REPLAY-013"];
+    CountsAllInOneSpace =
+        "counts-all-in-one-space" ["CISCO-REPLAY-012", "CISCO-REPLAY-013", "CISCO-REPLAY-016"];
     /// Drops packets after a gap that is wider than the window.
     RefusesGaps = "refuses-gaps" ["CISCO-REPLAY-014"];
     /// Counts replays as ICV failures.
