@@ -11,11 +11,12 @@ use crypto::{Encryption, Integrity, KeyBits};
 use rand_chacha::ChaCha8Rng;
 use rand_core::SeedableRng;
 use wire::ip::{Ecn, Protocol as IpProtocol};
-use wire::{Derived, ipv4, udp};
+use wire::{Derived, ipv4, ipv6, udp};
 
 use super::flow::{Flow, UpperLayer};
 use super::header;
 use super::inbound::InboundSa;
+use super::keys::AhKeys;
 use super::outbound::{OutboundSa, Protection};
 use super::sa::{DfBit, OriginalAddresses, Protocol, SaParameters, UdpPorts};
 use super::sad::Sad;
@@ -25,7 +26,7 @@ use super::spd::{Action, Policy, Spd};
 use super::tests::{NOW, datagram, parameters};
 use crate::config::Mode;
 use crate::deviation::{Deviation, DeviationSet};
-use crate::hands::{Disposition, EspContext, EspDraft, Hands, Honest};
+use crate::hands::{AhDraft, Disposition, EspContext, EspDraft, Hands, Honest};
 
 const SPI: u32 = 0x0102_0304;
 const GCM: (Encryption, Integrity) = (Encryption::AesGcm16(KeyBits::B128), Integrity::None);
@@ -165,6 +166,42 @@ fn natted() -> SaParameters {
 
 fn transport() -> SaParameters {
     SaParameters { mode: Mode::Transport, ..parameters(GCM, 1) }
+}
+
+fn ah(mode: Mode) -> SaParameters {
+    SaParameters { protocol: Protocol::Ah, mode, ..parameters(NULL, 1) }
+}
+
+fn over_v6(parameters: SaParameters) -> SaParameters {
+    let [source, destination] = ["2001:db8::1", "2001:db8::2"].map(|text| text.parse().unwrap());
+    SaParameters { source, destination, ..parameters }
+}
+
+/// A UDP datagram in IPv6 with hop-by-hop options and a flow label.
+fn datagram_v6() -> Vec<u8> {
+    let [source, destination] = ["fd01::1", "fd02::1"].map(|text| text.parse().unwrap());
+    let mut packet = ipv6::Packet::new(source, destination, IpProtocol::UDP, [0x30, 0x39, 0xd4, 0x31, 0, 8, 0, 0]);
+    let body = ipv6::ExtensionBody::HopByHop(vec![0x1e, 4, 1, 2, 3, 4]);
+    packet.extensions.push(ipv6::Extension { next_header: Derived::Computed, length: Derived::Computed, body });
+    packet.flow_label = 0x1_2345;
+    packet.to_bytes()
+}
+
+/// AH in transport mode behind these IPv4 options.
+fn behind(options: &[u8], deviations: &Arc<DeviationSet>) -> String {
+    departs(ah(Mode::Transport), &change(|packet| packet.options = options.to_vec()), deviations)
+}
+
+/// An AH packet of the tester's arrives that it has made otherwise, or that the way has changed.
+fn ah_arrives(edit: fn(&mut AhDraft), on_the_way: fn(&mut [u8]), deviations: &Arc<DeviationSet>) -> String {
+    let keys = AhKeys::new(ah(Mode::Tunnel)).unwrap().unwrap();
+    let mut draft = keys.draft(1);
+    edit(&mut draft);
+    let mut packet = keys.seal(&draft, &datagram(b"data")).unwrap();
+    on_the_way(&mut packet);
+    let mut bench = Bench::new(ah(Mode::Tunnel), deviations);
+    bench.arrive(&packet);
+    bench.seen
 }
 
 fn df(df: DfBit) -> SaParameters {
@@ -461,8 +498,43 @@ const CASES: &[(Deviation, Case)] = &[
         bench.arrive(&packet);
         bench.seen
     }),
-    (Deviation::CoversTtlWithAh, |d| {
-        departs(SaParameters { protocol: Protocol::Ah, ..parameters(NULL, 1) }, &datagram(&[]), d)
+    (Deviation::CoversTtlWithAh, |d| departs(ah(Mode::Tunnel), &datagram(&[]), d)),
+    (Deviation::CoversTosWithAh, |d| departs(ah(Mode::Tunnel), &change(|packet| packet.dscp = 46), d)),
+    (Deviation::CoversFlowLabelWithAh, |d| departs(over_v6(ah(Mode::Transport)), &datagram_v6(), d)),
+    (Deviation::LeavesIdentificationOutOfAh, |d| departs(ah(Mode::Tunnel), &datagram(&[]), d)),
+    (Deviation::TakesSourceFromSa, |d| departs(ah(Mode::Transport), &datagram(&[]), d)),
+    (Deviation::TakesSourceFromSa, |d| departs(over_v6(ah(Mode::Transport)), &datagram_v6(), d)),
+    (Deviation::ZeroesAllOptions, |d| behind(&[148, 4, 0, 0], d)),
+    (Deviation::ZeroesOptionDataOnly, |d| behind(&[7, 7, 4, 0, 0, 0, 0, 0], d)),
+    (Deviation::ZeroesExtensionHeaders, |d| departs(over_v6(ah(Mode::Transport)), &datagram_v6(), d)),
+    (Deviation::AimsAtFirstHop, |d| behind(&[131, 7, 8, 198, 51, 100, 9, 0], d)),
+    (Deviation::AhNamesItself, |d| departs(ah(Mode::Tunnel), &datagram(&[]), d)),
+    (Deviation::CountsAhInEightOctets, |d| departs(over_v6(ah(Mode::Tunnel)), &datagram(&[]), d)),
+    (Deviation::PadsAhToEight, |d| {
+        let long = (Encryption::Null, Integrity::HmacSha256_128);
+        departs(SaParameters { protocol: Protocol::Ah, ..parameters(long, 1) }, &datagram(&[]), d)
+    }),
+    (Deviation::FillsAhReserved, |d| departs(ah(Mode::Tunnel), &datagram(&[]), d)),
+    (Deviation::RejectsAhReserved, |d| ah_arrives(|draft| draft.reserved = 0xffff, |_| (), d)),
+    (Deviation::ZeroesAhReserved, |d| ah_arrives(|_| (), |packet| packet[22] ^= 1, d)),
+    (Deviation::TakesAnyAhLength, |d| ah_arrives(|draft| draft.padding = Some(vec![0; 4]), |_| (), d)),
+    (Deviation::CopiesInnerOptions, |d| {
+        departs(parameters(GCM, 1), &change(|packet| packet.options = vec![148, 4, 0, 0]), d)
+    }),
+    (Deviation::RefusesDscp, |d| marked(&datagram(&[]), 46 << 2, d)),
+    (Deviation::AlwaysNextHeader4, |d| departs(parameters(NULL, 1), &datagram_v6(), d)),
+    (Deviation::CopiesExtensionHeaders, |d| departs(over_v6(parameters(GCM, 1)), &datagram_v6(), d)),
+    (Deviation::CopiesFlowLabel, |d| departs(over_v6(parameters(GCM, 1)), &datagram_v6(), d)),
+    (Deviation::SwapsTrafficClassHalves, |d| {
+        departs(over_v6(parameters(GCM, 1)), &change(|packet| packet.dscp = 46), d)
+    }),
+    (Deviation::OmitsUdpChecksumOverIpv6, |d| departs(over_v6(natted()), &datagram(&[]), d)),
+    (Deviation::TakesUdpWithoutChecksumOverIpv6, |d| {
+        let mut bench = Bench::new(SaParameters { udp: Some(UdpPorts::new(4500, 4500)), ..over_v6(natted()) }, d);
+        let mut packet = bench.numbered(1);
+        packet[46..48].fill(0);
+        bench.arrive(&packet);
+        bench.seen
     }),
     (Deviation::SendsDscpZero, |d| departs(parameters(GCM, 1), &change(|packet| packet.dscp = 46), d)),
     (Deviation::ClearsOuterEcn, |d| departs(parameters(GCM, 1), &change(|packet| packet.ecn = Ecn::Ect0), d)),
