@@ -84,6 +84,14 @@ pub enum MediumError {
         /// Exit status and last lines of output.
         reason: String,
     },
+    /// A hook has said, by exit status 3, that the DUT cannot do what it was to do.
+    #[error("the hook `control.{hook}` says: {reason}")]
+    Refused {
+        /// Name of the hook.
+        hook: &'static str,
+        /// Last lines of output.
+        reason: String,
+    },
     /// The DUT's configuration cannot be changed.
     #[error("the configuration of this DUT is fixed")]
     Fixed,

@@ -216,7 +216,9 @@ impl Testbed {
 impl From<MediumError> for StepError {
     fn from(error: MediumError) -> Self {
         match error {
-            MediumError::NoHook(_) | MediumError::Fixed => Self::NotApplicable(error.to_string()),
+            MediumError::NoHook(_) | MediumError::Refused { .. } | MediumError::Fixed => {
+                Self::NotApplicable(error.to_string())
+            }
             MediumError::DutDied(_) | MediumError::HookFailed { .. } => Self::Inconclusive(error.to_string()),
             MediumError::Link(_) => Self::Testbed(error.to_string()),
         }

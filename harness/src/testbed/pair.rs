@@ -322,8 +322,19 @@ impl Testbed {
         let theirs = pairs.iter().map(|pair| ChildSa { replay_window: window, ..pair.mirrored() }).collect();
         let sas = ManualSas { pairs: theirs, proposals, used: self.wanted.used };
         self.manual = true;
+        self.meet()?;
         self.control(Hook::InstallSa(Arc::new(sas)))?;
         self.take_pairs(pairs)
+    }
+
+    /// Both ends learn the other's hardware address while nothing is protected yet. With IKE the first message does
+    /// that; here it would be the first protected packets, and there may be more of them at once than wait for an answer.
+    fn meet(&mut self) -> Result<(), StepError> {
+        let mut ping = self.new_ping();
+        (ping.source, ping.destination) = (self.plan.tester, self.plan.dut);
+        self.send_outside(ping.packet())?;
+        let (dut, limit) = (self.plan.dut, self.answer_limit());
+        self.await_state(limit, |testbed| testbed.outside.neighbour(testbed.now(), dut).is_some()).map(drop)
     }
 
     /// The pair that the DUT has been given beforehand.

@@ -246,7 +246,7 @@ deviations! {
 
     // ---- IKEv2: Delete ----
     /// Answers a Delete of a Child SA without closing it.
-    IgnoresChildDelete = "ignores-child-delete" ["IKE2-DEL-001"];
+    IgnoresChildDelete = "ignores-child-delete" ["IKE2-DEL-001", "CISCO-REPLAY-020"];
     /// Answers a Delete that crosses its own with another Delete.
     RepeatsCrossingDelete = "repeats-crossing-delete" ["IKE2-DEL-002"];
     /// Puts the SPIs of the IKE SA into the Delete for it.
@@ -336,7 +336,7 @@ deviations! {
     /// Installs a new Child SA only after its response is on its way.
     InstallsAfterResponse = "installs-after-response" ["REKEY-003"];
     /// Removes the old Child SA as soon as the peer has rekeyed it.
-    RemovesOldChildAtOnce = "removes-old-child-at-once" ["REKEY-005"];
+    RemovesOldChildAtOnce = "removes-old-child-at-once" ["REKEY-005", "CISCO-REPLAY-020"];
     /// Closes the wrong SA after a simultaneous rekey.
     WrongNonceComparison = "wrong-nonce-comparison" ["REKEY-006"];
     /// Accepts an IKE SA rekey without a key exchange and derives from the old keys alone.
@@ -398,15 +398,17 @@ deviations! {
 
     // esp-seq.
     /// Gives the first packet of an SA the sequence number 0.
-    StartsSequenceAtZero = "starts-sequence-at-zero" ["ESP-SEQ-001"];
+    StartsSequenceAtZero = "starts-sequence-at-zero" ["ESP-SEQ-001", "AH-REPLAY-002"];
     /// Skips one sequence number in every eight packets.
     SkipsSequenceNumbers = "skips-sequence-numbers" ["ESP-SEQ-002"];
     /// Uses one sequence number twice in every eight packets.
     RepeatsSequenceNumbers = "repeats-sequence-numbers" ["ESP-SEQ-002", "CISCO-REPLAY-008"];
     /// Goes on with sequence number 0 when the numbers are used up.
-    WrapsSequenceNumbers = "wraps-sequence-numbers" ["ESP-SEQ-003"];
+    WrapsSequenceNumbers = "wraps-sequence-numbers" ["ESP-SEQ-003", "AH-REPLAY-002"];
     /// Starts again at sequence number 1 after 63 packets.
     ResetsSequenceNumbers = "resets-sequence-numbers" ["ESP-SEQ-004"];
+    /// Counts the packets of AH and ESP in a bundle with one counter.
+    SharesCounterInBundle = "shares-counter-in-bundle" ["AH-REPLAY-002"];
 
     // anti-replay.
     /// Compares a sequence number only with the highest one.
@@ -444,7 +446,7 @@ deviations! {
     /// Has a replay window of 64 whatever is configured.
     IgnoresWindowSize = "ignores-window-size" ["CISCO-REPLAY-003"];
     /// Checks sequence numbers although the check is switched off.
-    ChecksReplayAlthoughOff = "checks-replay-although-off" ["CISCO-REPLAY-005"];
+    ChecksReplayAlthoughOff = "checks-replay-although-off" ["CISCO-REPLAY-005", "CISCO-REPLAY-006"];
     /// Accepts sequence numbers to the left of the window.
     AcceptsLeftOfWindow = "accepts-left-of-window" ["CISCO-REPLAY-009", "CISCO-REPLAY-022"];
     /// Keeps one replay window for all sequence number spaces.
@@ -459,16 +461,16 @@ deviations! {
     CountsReplaysAsIcvFailures = "counts-replays-as-icv-failures" ["CISCO-REPLAY-021"];
     /// Lets the global replay window override that of a crypto map.
     GlobalWindowWins = "global-window-wins" ["CISCO-REPLAY-004"];
-    /// Checks no sequence numbers at all where the check is off globally, whatever a crypto map says.
+    /// Checks no sequence numbers at all where the check is off globally or for one crypto map.
     DisablesReplayCheckForAll = "disables-replay-check-for-all" ["CISCO-REPLAY-004", "CISCO-REPLAY-005"];
     /// Writes no message about rejected sequence numbers.
     SilentOnReplays = "silent-on-replays" ["CISCO-REPLAY-007"];
     /// Writes messages about duplicates only, not about packets to the left of the window.
     LogsDuplicatesOnly = "logs-duplicates-only" ["CISCO-REPLAY-007"];
-    /// Has a window of the full size in each sequence number space.
-    FullWindowInEachSpace = "full-window-in-each-space" ["CISCO-REPLAY-015"];
     /// Takes packets for numbered in spaces although that is not configured.
     TakesSpacesUnasked = "takes-spaces-unasked" ["CISCO-REPLAY-016"];
+    /// Goes on without sequence number spaces for new SAs after they were switched on, and drops what has them.
+    KeepsNumberingAfterClear = "keeps-numbering-after-clear" ["CISCO-REPLAY-017"];
 
     // esn.
     /// Adds 32 zero bits to the ICV input without extended sequence numbers.
@@ -479,6 +481,10 @@ deviations! {
     NeverIncrementsEsnHighHalf = "never-increments-esn-high-half" ["ESP-ESN-003"];
     /// Verifies late packets from before the roll-over with the new high half.
     TakesLateEsnForNew = "takes-late-esn-for-new" ["ESP-ESN-004"];
+    /// Takes the high half before the first for a high half of -1.
+    TakesHighHalfOfMinusOne = "takes-high-half-of-minus-one" ["ESP-ESN-004"];
+    /// Negotiates extended sequence numbers although it does not check for replays.
+    NegotiatesEsnWithoutReplayCheck = "negotiates-esn-without-replay-check" ["ESP-ESN-007"];
     /// Never looks for a larger high half after a great loss.
     NeverResynchronisesEsn = "never-resynchronises-esn" ["ESP-ESN-008"];
 

@@ -223,6 +223,25 @@ mod tests {
         assert_eq!(came[20..], ping()[20..]);
     }
 
+    /// Sequence numbers of AH and of ESP in it, of three packets.
+    fn numbers(deviation: Option<Deviation>) -> Vec<(u32, u32)> {
+        let mut rng = ChaCha20Rng::seed_from_u64(7);
+        let mut a = gateway(A, deviation);
+        a.install_manual(Instant::START, bundle(&mut rng)).unwrap();
+        let number = |packet: &[u8], at: usize| u32::from_be_bytes(*packet[at..].first_chunk().unwrap());
+        let mut next = || {
+            a.handle(Instant::START, Leg::Inside, &ping());
+            a.poll_transmit().unwrap().packet
+        };
+        (0..3).map(|_| next()).map(|sent| (number(&sent, 28), number(&sent, 48))).collect()
+    }
+
+    #[test]
+    fn each_sa_of_a_bundle_counts_for_itself() {
+        assert_eq!(numbers(None), [(1, 1), (2, 2), (3, 3)]);
+        assert_eq!(numbers(Some(Deviation::SharesCounterInBundle)), [(2, 1), (4, 3), (6, 5)]);
+    }
+
     #[test]
     fn half_a_bundle_is_not_enough() {
         assert_eq!(through(None, true), None);

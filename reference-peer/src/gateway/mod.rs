@@ -19,6 +19,9 @@ mod path_mtu;
 mod policy;
 mod pre_fragmentation;
 mod rate;
+#[cfg(test)]
+#[allow(clippy::unwrap_used, reason = "a test fails by panicking")]
+mod tests;
 mod traffic;
 mod virtual_tunnel_interface;
 
@@ -182,7 +185,7 @@ impl Gateway {
     /// A gateway without SAs. All chance in it follows from the seed.
     pub fn new(config: GatewayConfig, seed: u64) -> Self {
         Self {
-            ike: Engine::new(config.ike.clone()),
+            ike: Engine::new(anti_replay::negotiated(&config)),
             data: DataPlane::new(&config),
             watch: Watch::default(),
             keepalives: Keepalives::default(),
@@ -205,6 +208,13 @@ impl Gateway {
     /// Gives the gateway hands that edit what it sends.
     pub fn set_hands(&mut self, hands: impl Hands + 'static) {
         self.hands.outer = Box::new(hands);
+    }
+
+    /// Counts packets in sequence number spaces from now on, or no longer (guide chapter 2, `multi-sn`). SAs that there
+    /// are carry nothing any more: they have to be cleared.
+    pub fn set_sequence_spaces(&mut self, on: bool) {
+        self.config.data.sequence_spaces = on;
+        self.data.set_sequence_spaces(on);
     }
 
     /// What the gateway was told.
@@ -240,6 +250,7 @@ impl Gateway {
     pub fn handle_timeout(&mut self, now: Instant) {
         self.reassembler.handle_timeout(now);
         self.data.path_mtus.handle_timeout(now);
+        self.data.count_drops(&self.reassembler.take_drops());
         self.ike.handle_timeout(now, &mut self.rng, &mut self.hands);
         self.obey(now);
         if let Some(dpd) = self.dead_peer_detection() {
@@ -361,10 +372,15 @@ impl Gateway {
             if self.is_deviant(Deviation::ProcessesFirstFragment) && self.protected(now, octets) {
                 return;
             }
-            match self.reassembler.push(now, octets) {
+            let reassembly = self.reassembler.push(now, octets);
+            self.data.count_drops(&self.reassembler.take_drops());
+            match reassembly {
                 Reassembly::Whole(whole) => return self.outside_packet(now, &whole),
                 Reassembly::Pending => return,
-                Reassembly::Dropped(_) => return self.dropped(None, Some(packet.source()), DropReason::Fragment),
+                Reassembly::Dropped(reason) => {
+                    let source = Some(packet.source());
+                    return self.events.push_back(Event::Dropped { spi: None, source, reason });
+                }
             }
         }
         if self.protected(now, octets) {
@@ -413,7 +429,8 @@ impl Gateway {
                             self.peer_moved(now, info.id, path.remote);
                         }
                     }
-                    _ => {}
+                    Natt::Malformed(_) => self.dropped(None, Some(source), DropReason::NattTooShort),
+                    Natt::Esp(_) | Natt::Keepalive => {}
                 }
             }
             _ => self.local(now, packet),

@@ -370,6 +370,7 @@ const CASES: &[(Deviation, Case)] = &[
     }),
     (Deviation::AuthenticatesHighHalfAlways, |d| numbers(parameters(GCM, 1), &[1], d)),
     (Deviation::AuthenticatesHighHalfAlways, |d| numbers(parameters(CBC, 1), &[1], d)),
+    (Deviation::TakesHighHalfOfMinusOne, |d| numbers(extended(GCM), &[u64::MAX], d)),
     (Deviation::MisplacesEsnHighHalf, |d| numbers(extended(GCM), &[1], d)),
     (Deviation::MisplacesEsnHighHalf, |d| numbers(extended(CBC), &[1], d)),
     (Deviation::NeverIncrementsEsnHighHalf, |d| {
