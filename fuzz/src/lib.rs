@@ -2,6 +2,12 @@
 //! beside them replays the seeds in `corpus/`.
 #![forbid(unsafe_code)]
 
+mod data_plane;
+mod replay;
+
+pub use data_plane::data_plane;
+pub use replay::replay_window;
+
 use stats_alloc::{INSTRUMENTED_SYSTEM, Region, StatsAlloc};
 use std::alloc::System;
 use std::net::{IpAddr, Ipv6Addr};

@@ -89,6 +89,12 @@ fn seeds() -> Seeds {
         payload: vec![8, 0, 0xF7, 0xFD, 0, 1, 0, 1],
     };
     seeds.insert(("esp", "ah".into()), ah.to_bytes());
+    for (name, octets) in walks() {
+        seeds.insert(("replay_window", name.into()), octets);
+    }
+    for (name, octets) in arrivals() {
+        seeds.insert(("data_plane", name.into()), octets);
+    }
     seeds
 }
 
@@ -214,6 +220,51 @@ mod ikev1 {
     }
 }
 
+/// Windows and walks: size, kind, first number; then steps.
+fn walks() -> [(&'static str, Vec<u8>); 4] {
+    let walk = |size: u32, kind: u8, first: u64, steps: &[[u8; 3]]| {
+        [&size.to_be_bytes()[..], &[kind], &first.to_be_bytes(), steps.as_flattened()].concat()
+    };
+    [
+        (
+            "edges-of-64",
+            walk(64, 0, 1000, &[[2, 0, 0], [2, 0, 1], [2, 0, 1], [0, 0, 1], [0x80, 0, 9], [1, 0, 63], [1, 0, 64]]),
+        ),
+        (
+            "jumps-of-1024",
+            walk(1024, 1, 5000, &[[4, 0, 16], [3, 0, 9], [1, 3, 0], [5, 1, 0], [1, 0, 1], [6, 0, 0], [7, 0, 1]]),
+        ),
+        ("subspaces", walk(100, 1, (1 << 32) - 20, &[[0, 0, 30], [1, 0, 40], [1, 0, 99], [1, 0, 100], [6, 0, 3]])),
+        ("off", walk(0, 3, 7, &[[0, 0, 0], [1, 0, 7], [0, 0, 5]])),
+    ]
+}
+
+/// Packets under each SA of the target: one as it is, one with an octet changed, one in fragments.
+fn arrivals() -> Vec<(&'static str, Vec<u8>)> {
+    let names = [
+        "esp-gcm-tunnel",
+        "esp-cbc-esn-tunnel",
+        "esp-null-transport",
+        "esp-chacha-udp-v6",
+        "ah-sha1-tunnel",
+        "ah-sha256-esn-transport-v6",
+        "esp-spaces-v6",
+        "esp-no-integrity",
+        "esp-gmac-off-transport-v6",
+        "ah-xcbc-transport",
+    ];
+    let of = |sa: u8| {
+        let whole = [1, sa, 0, 0, 3, 14, 0];
+        let changed = [1, sa, 0, 0, 3, 15, 0x10, 0, 60, 1];
+        let wrong = [1, sa, 0, 0, 3, 14, 1, 1, 200];
+        let fragments = [2, sa, 0, 0, 3, 66, 0, 16, 0x41, 0, 3, 40];
+        [&whole[..], &changed, &wrong, &fragments].concat()
+    };
+    let mut arrivals: Vec<_> = names.into_iter().zip(0..).map(|(name, sa)| (name, of(sa))).collect();
+    arrivals.push(("raw", [0, 20, 0x45, 0, 0, 20, 0, 0, 0, 0, 64, 50, 0, 0, 1, 2, 3, 4, 5, 6, 7, 8, 3, 255].to_vec()));
+    arrivals
+}
+
 fn here(path: &str) -> std::path::PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join(path)
 }
@@ -221,7 +272,7 @@ fn here(path: &str) -> std::path::PathBuf {
 /// One test for all, since what is allocated is counted for the whole process.
 #[test]
 fn replay() {
-    let targets: [(&str, Target); 7] = [
+    let targets: [(&str, Target); 9] = [
         ("ikev1_message", counterpeer_fuzz::ikev1_message),
         ("ikev1_values", |data| {
             let message = arbitrary::Unstructured::new(data).arbitrary().unwrap();
@@ -235,6 +286,8 @@ fn replay() {
         ("esp", counterpeer_fuzz::esp),
         ("natt_demux", counterpeer_fuzz::natt_demux),
         ("ip_packet", counterpeer_fuzz::ip_packet),
+        ("replay_window", counterpeer_fuzz::replay_window),
+        ("data_plane", counterpeer_fuzz::data_plane),
     ];
     let expected = seeds();
     for (name, target) in targets {

@@ -51,6 +51,8 @@ impl Sim {
         let mut outside = Interface::new(Address([0x02, 0xd0, 0, 0, 0, 1]), MTU);
         plan.outside().for_each(|(dut, _)| outside.add_network(dut));
         outside.set_default(plan.tester);
+        // The policies decide about what is for others.
+        outside.set_forwarding(true);
         let mut inside = Interface::new(Address([0x02, 0xd0, 0, 0, 0, 2]), MTU);
         plan.inside().for_each(|(dut, _)| inside.add_network(dut));
         // Whatever comes to the gateway on the inside is its business, whoever it is for.
@@ -184,9 +186,13 @@ impl Sim {
                     .command(now, |ike, rng, hands| ike.delete_child(now, rng, spi, hands))
                     .map_err(|error| failed(error.to_string()))?;
             }
-            Hook::Sas => return Ok(format!("{:#?}", gateway.ike().ike_sas())),
+            Hook::Sas => {
+                let mut text = format!("{:#?}\n", gateway.ike().ike_sas());
+                gateway.crypto_sas(now).iter().for_each(|sa| text.push_str(&sa.to_string()));
+                return Ok(text);
+            }
             Hook::Counters => return Ok(format!("{:#?}", gateway.data().drops().iter().collect::<Vec<_>>())),
-            Hook::Log => return Err(MediumError::NoHook(name)),
+            Hook::Log => return Ok(gateway.log().map(|line| format!("{line}\n")).collect()),
             Hook::InstallSa(sas) => {
                 gateway.install_manual(now, sas.pairs.clone()).map_err(|error| failed(error.to_string()))?;
                 let (to_dut, from_dut) = sas.used;

@@ -19,6 +19,9 @@ mod path_mtu;
 mod policy;
 mod pre_fragmentation;
 mod rate;
+#[cfg(test)]
+#[allow(clippy::unwrap_used, reason = "a test fails by panicking")]
+mod tests;
 mod traffic;
 mod virtual_tunnel_interface;
 
@@ -240,6 +243,7 @@ impl Gateway {
     pub fn handle_timeout(&mut self, now: Instant) {
         self.reassembler.handle_timeout(now);
         self.data.path_mtus.handle_timeout(now);
+        self.data.count_drops(&self.reassembler.take_drops());
         self.ike.handle_timeout(now, &mut self.rng, &mut self.hands);
         self.obey(now);
         if let Some(dpd) = self.dead_peer_detection() {
@@ -361,10 +365,15 @@ impl Gateway {
             if self.is_deviant(Deviation::ProcessesFirstFragment) && self.protected(now, octets) {
                 return;
             }
-            match self.reassembler.push(now, octets) {
+            let reassembly = self.reassembler.push(now, octets);
+            self.data.count_drops(&self.reassembler.take_drops());
+            match reassembly {
                 Reassembly::Whole(whole) => return self.outside_packet(now, &whole),
                 Reassembly::Pending => return,
-                Reassembly::Dropped(_) => return self.dropped(None, Some(packet.source()), DropReason::Fragment),
+                Reassembly::Dropped(reason) => {
+                    let source = Some(packet.source());
+                    return self.events.push_back(Event::Dropped { spi: None, source, reason });
+                }
             }
         }
         if self.protected(now, octets) {
@@ -413,7 +422,8 @@ impl Gateway {
                             self.peer_moved(now, info.id, path.remote);
                         }
                     }
-                    _ => {}
+                    Natt::Malformed(_) => self.dropped(None, Some(source), DropReason::NattTooShort),
+                    Natt::Esp(_) | Natt::Keepalive => {}
                 }
             }
             _ => self.local(now, packet),

@@ -121,6 +121,10 @@ impl DataPlane {
         self.drops.count(reason);
     }
 
+    pub(super) fn count_drops(&mut self, drops: &Drops) {
+        self.drops.add(drops);
+    }
+
     /// Uses a new pair. It is received on at once; what is sent takes the newest pair that fits.
     pub(super) fn install(&mut self, child: &ChildSa, now: Instant) -> Result<(), SaError> {
         let (mut inbound, mut outbound) = parameters(child, &self.deviations);

@@ -27,6 +27,27 @@ macro_rules! reasons {
 reasons! {
     /// A fragment was offered to ESP or AH processing (RFC 4303 section 3.4.1).
     Fragment = "fragment",
+    /// A fragment without data, or one that is not the last and whose length is no multiple of 8 (RFC 8200 section
+    /// 4.5).
+    FragmentLength = "fragment-length",
+    /// A fragment that would end after octet 65,535 (RFC 8200 section 4.5).
+    FragmentTooLong = "fragment-too-long",
+    /// The first fragment of an IPv6 packet does not reach the upper-layer header (RFC 8200 section 4.5).
+    FragmentTiny = "fragment-tiny",
+    /// A fragment that was there already. The packet is not given up.
+    FragmentDuplicate = "fragment-duplicate",
+    /// Fragments overlap: with them go all others of the packet (RFC 8200 section 4.5; for IPv4 the safe choice).
+    FragmentOverlap = "fragment-overlap",
+    /// Fragments disagree about where the packet ends.
+    FragmentDisagreement = "fragment-disagreement",
+    /// A packet in more fragments than are kept for one.
+    FragmentLimit = "fragment-limit",
+    /// Given up for newer packets when memory ran short.
+    FragmentMemory = "fragment-memory",
+    /// The others did not come in time (RFC 791 section 3.2, RFC 8200 section 4.5).
+    FragmentTimeout = "fragment-timeout",
+    /// A datagram on the port of UDP encapsulation that is shorter than an SPI and no keepalive (RFC 3948 section 2).
+    NattTooShort = "natt-too-short",
     /// Shorter than its headers, IV, trailer and ICV.
     TooShort = "too-short",
     /// The outer IP or UDP header is malformed.
@@ -80,6 +101,11 @@ reasons! {
 }
 
 impl DropReason {
+    /// A fragment that was thrown away before it was part of a packet.
+    pub fn is_fragment(self) -> bool {
+        self.name().starts_with("fragment")
+    }
+
     /// A replay drop, as the vendor's counters group them (guide chapter 2).
     pub fn is_replay(self) -> bool {
         matches!(self, Self::ReplayDuplicate | Self::ReplayTooOld)
@@ -93,13 +119,29 @@ impl fmt::Display for DropReason {
 }
 
 /// How many packets were dropped, by reason.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Drops([u64; DropReason::ALL.len()]);
+
+impl Default for Drops {
+    fn default() -> Self {
+        Self([0; DropReason::ALL.len()])
+    }
+}
 
 impl Drops {
     /// Counts one.
     pub fn count(&mut self, reason: DropReason) {
-        self.0[reason as usize] += 1;
+        self.count_many(reason, 1);
+    }
+
+    /// Counts several.
+    pub fn count_many(&mut self, reason: DropReason, count: u64) {
+        self.0[reason as usize] += count;
+    }
+
+    /// Counts what another has counted.
+    pub fn add(&mut self, other: &Self) {
+        other.iter().for_each(|(reason, count)| self.count_many(reason, count));
     }
 
     /// How many for this reason.

@@ -1,9 +1,11 @@
 //! IP fragmentation and reassembly (RFC 791 section 3.2, RFC 8200 section 4.5), with bounded memory and time.
 
 use std::collections::BTreeMap;
+use std::mem;
 use std::net::IpAddr;
 use std::time::Duration;
 
+use super::drops::{DropReason, Drops};
 use super::header::{self, Header, Malformed};
 use crate::Instant;
 
@@ -14,6 +16,9 @@ const FRAGMENT_HEADER: usize = 8;
 const LONGEST: usize = 65_535;
 /// Most fragments of one packet.
 const MOST_FRAGMENTS: usize = 1024;
+/// What an incomplete packet, and a fragment of it, cost beside their data, in octets.
+const COST_OF_QUEUE: usize = 256;
+const COST_OF_PART: usize = 64;
 
 /// Why a packet was not cut into fragments.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
@@ -151,8 +156,8 @@ pub enum Reassembly {
     Whole(Vec<u8>),
     /// A fragment, kept until the others come.
     Pending,
-    /// Thrown away, and why.
-    Dropped(&'static str),
+    /// Thrown away, and why. It has been counted, and with it those of its packet that came before.
+    Dropped(DropReason),
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -166,7 +171,7 @@ struct Key {
 #[derive(Debug, Clone)]
 struct Queue {
     expires: Instant,
-    order: u64,
+    age: u64,
     /// Header of the first fragment, up to the fragmented part, as a whole packet has it.
     head: Option<Vec<u8>>,
     parts: BTreeMap<usize, Vec<u8>>,
@@ -178,15 +183,20 @@ struct Queue {
 
 /// Puts fragments together again.
 ///
-/// Fragments that overlap make the whole packet invalid (RFC 5722, and for IPv4 the safe choice); an exact duplicate
-/// is ignored. When memory runs short the oldest incomplete packet goes.
+/// Fragments that overlap make the whole packet invalid (RFC 8200 section 4.5, and for IPv4 the safe choice); an exact
+/// duplicate is ignored. When memory runs short the oldest incomplete packet goes. Each fragment is waiting, part of a
+/// packet that was given out, or counted in [`drops`](Self::drops) once.
 #[derive(Debug, Clone)]
 pub struct Reassembler {
     timeout: Duration,
     most_octets: usize,
+    /// What the incomplete packets cost.
     octets: usize,
-    next: u64,
+    next_age: u64,
     queues: BTreeMap<Key, Queue>,
+    /// The incomplete packets, oldest first, which is the order in which their time is up.
+    ages: BTreeMap<u64, Key>,
+    drops: Drops,
 }
 
 impl Default for Reassembler {
@@ -197,27 +207,39 @@ impl Default for Reassembler {
 }
 
 impl Reassembler {
-    /// With limits: how long an incomplete packet waits, and the octets that may wait in all.
+    /// With limits: how long an incomplete packet waits, and the octets that all may occupy, with a due share for each
+    /// packet and each fragment. That bounds their numbers too.
     pub fn new(timeout: Duration, most_octets: usize) -> Self {
-        Self { timeout, most_octets, octets: 0, next: 0, queues: BTreeMap::new() }
+        Self {
+            timeout,
+            most_octets,
+            octets: 0,
+            next_age: 0,
+            queues: BTreeMap::new(),
+            ages: BTreeMap::new(),
+            drops: Drops::default(),
+        }
     }
 
     /// Takes a received packet.
     pub fn push(&mut self, now: Instant, packet: &[u8]) -> Reassembly {
         self.handle_timeout(now);
-        let Ok(header) = Header::parse(packet) else { return Reassembly::Dropped("malformed header") };
+        let Ok(header) = Header::parse(packet) else { return self.refuse(DropReason::OuterMalformed) };
         let packet = packet.get(..header.total_len).unwrap_or(packet);
         let Some(fragment) = header.fragment else {
             return Reassembly::Whole(packet.to_vec());
         };
         let Some((head, data)) = packet.split_at_checked(header.insertion) else {
-            return Reassembly::Dropped("malformed header");
+            return self.refuse(DropReason::OuterMalformed);
         };
         if fragment.more && !data.len().is_multiple_of(8) || data.is_empty() {
-            return Reassembly::Dropped("length of a fragment is no multiple of 8");
+            return self.refuse(DropReason::FragmentLength);
         }
         if head.len() + fragment.offset + data.len() > LONGEST {
-            return Reassembly::Dropped("longer than an IP packet can be");
+            return self.refuse(DropReason::FragmentTooLong);
+        }
+        if is_tiny(&header, packet) {
+            return self.refuse(DropReason::FragmentTiny);
         }
         let key = Key {
             source: header.source,
@@ -225,38 +247,50 @@ impl Reassembler {
             protocol: if header.is_v4() { header.protocol } else { 0 },
             identification: fragment.identification,
         };
-        let order = self.next;
-        self.next += 1;
-        let queue = self.queues.entry(key).or_insert_with(|| Queue {
-            expires: now + self.timeout,
-            order,
-            head: None,
-            parts: BTreeMap::new(),
-            total: None,
-            octets: 0,
-            congested: false,
+        let queue = self.queues.entry(key).or_insert_with(|| {
+            self.next_age += 1;
+            self.ages.insert(self.next_age, key);
+            self.octets += COST_OF_QUEUE;
+            Queue {
+                expires: now + self.timeout,
+                age: self.next_age,
+                head: None,
+                parts: BTreeMap::new(),
+                total: None,
+                octets: 0,
+                congested: false,
+            }
         });
-        let before = queue.octets;
+        let before = queue.cost();
         let added = queue.add(&header, head, fragment.offset, fragment.more, data);
-        self.octets += queue.octets - before;
+        self.octets += queue.cost() - before;
         match added {
-            Err(why) => {
-                self.remove(key);
-                return Reassembly::Dropped(why);
+            Err(DropReason::FragmentDuplicate) => {
+                self.drops.count(DropReason::FragmentDuplicate);
+                return Reassembly::Pending;
+            }
+            Err(reason) => {
+                self.give_up(key, reason);
+                return self.refuse(reason);
             }
             Ok(false) => {}
             Ok(true) => {
-                let whole = self.remove(key).and_then(Queue::whole);
-                return whole.map_or(Reassembly::Dropped("longer than an IP packet can be"), Reassembly::Whole);
+                let Some(queue) = self.remove(key) else { return Reassembly::Pending };
+                let parts = queue.parts.len() as u64;
+                return queue.whole().map_or_else(
+                    || {
+                        self.drops.count_many(DropReason::FragmentTooLong, parts);
+                        Reassembly::Dropped(DropReason::FragmentTooLong)
+                    },
+                    Reassembly::Whole,
+                );
             }
         }
         while self.octets > self.most_octets {
-            let Some(oldest) = self.queues.iter().min_by_key(|(_, queue)| queue.order).map(|(&key, _)| key) else {
-                break;
-            };
-            self.remove(oldest);
+            let Some((_, &oldest)) = self.ages.first_key_value() else { break };
+            self.give_up(oldest, DropReason::FragmentMemory);
             if oldest == key {
-                return Reassembly::Dropped("no memory left for fragments");
+                return Reassembly::Dropped(DropReason::FragmentMemory);
             }
         }
         Reassembly::Pending
@@ -264,16 +298,17 @@ impl Reassembler {
 
     /// Forgets incomplete packets whose time is up.
     pub fn handle_timeout(&mut self, now: Instant) {
-        let expired: Vec<_> =
-            self.queues.iter().filter(|(_, queue)| queue.expires <= now).map(|(&key, _)| key).collect();
-        for key in expired {
-            self.remove(key);
+        while let Some((_, &key)) = self.ages.first_key_value()
+            && self.queues.get(&key).is_none_or(|queue| queue.expires <= now)
+        {
+            self.give_up(key, DropReason::FragmentTimeout);
         }
     }
 
     /// When the next incomplete packet's time is up.
     pub fn next_timeout(&self) -> Option<Instant> {
-        self.queues.values().map(|queue| queue.expires).min()
+        let (_, oldest) = self.ages.first_key_value()?;
+        self.queues.get(oldest).map(|queue| queue.expires)
     }
 
     /// How many packets are incomplete.
@@ -281,14 +316,50 @@ impl Reassembler {
         self.queues.len()
     }
 
+    /// How many fragments of them are waiting.
+    pub fn waiting(&self) -> usize {
+        self.queues.values().map(|queue| queue.parts.len()).sum()
+    }
+
+    /// Octets that they occupy, never more than the limit.
+    pub fn octets(&self) -> usize {
+        self.octets
+    }
+
+    /// Fragments that were thrown away, each once.
+    pub fn drops(&self) -> &Drops {
+        &self.drops
+    }
+
+    /// As [`drops`](Self::drops), of those since the last call.
+    pub fn take_drops(&mut self) -> Drops {
+        mem::take(&mut self.drops)
+    }
+
+    fn refuse(&mut self, reason: DropReason) -> Reassembly {
+        self.drops.count(reason);
+        Reassembly::Dropped(reason)
+    }
+
+    fn give_up(&mut self, key: Key, reason: DropReason) {
+        let parts = self.remove(key).map_or(0, |queue| queue.parts.len());
+        self.drops.count_many(reason, parts as u64);
+    }
+
     fn remove(&mut self, key: Key) -> Option<Queue> {
         let queue = self.queues.remove(&key)?;
-        self.octets -= queue.octets;
+        self.ages.remove(&queue.age);
+        self.octets -= queue.cost() + COST_OF_QUEUE;
         Some(queue)
     }
 }
 
 impl Queue {
+    /// Octets that it occupies beside what each queue does.
+    fn cost(&self) -> usize {
+        self.octets + self.parts.len() * COST_OF_PART + self.head.as_ref().map_or(0, Vec::len)
+    }
+
     /// Adds a fragment; is the packet complete now?
     fn add(
         &mut self,
@@ -297,22 +368,22 @@ impl Queue {
         offset: usize,
         more: bool,
         data: &[u8],
-    ) -> Result<bool, &'static str> {
+    ) -> Result<bool, DropReason> {
         let end = offset + data.len();
-        if self.parts.get(&offset).is_some_and(|part| part == data) {
-            return Ok(false);
+        if self.parts.get(&offset).is_some_and(|part| part == data) && more == (self.total != Some(end)) {
+            return Err(DropReason::FragmentDuplicate);
         }
         let overlaps = self.parts.range(..end).next_back().is_some_and(|(&at, part)| at + part.len() > offset);
         if overlaps {
-            return Err("fragments overlap");
+            return Err(DropReason::FragmentOverlap);
         }
         let furthest = self.parts.last_key_value().map_or(0, |(&at, part)| at + part.len());
         let beyond = self.total.is_some_and(|total| end > total || !more && end != total);
         if beyond || !more && furthest > end {
-            return Err("fragments disagree about the length");
+            return Err(DropReason::FragmentDisagreement);
         }
         if self.parts.len() >= MOST_FRAGMENTS {
-            return Err("too many fragments");
+            return Err(DropReason::FragmentLimit);
         }
         if !more {
             self.total = Some(end);
@@ -340,6 +411,20 @@ impl Queue {
         }
         Some(packet)
     }
+}
+
+/// Is it the first fragment of an IPv6 packet, and too short for the whole upper-layer header? For IPv4 there is no
+/// such rule.
+fn is_tiny(header: &Header, packet: &[u8]) -> bool {
+    let least = match header.protocol {
+        6 => 20,
+        17 | 50 => 8,
+        51 => 12,
+        58 => 4,
+        59 => 0,
+        _ => 1,
+    };
+    !header.is_v4() && !header.is_later_fragment() && packet.len() < header.upper + least
 }
 
 /// The head of the first fragment as the whole packet has it: without the marks of a fragment.
@@ -414,21 +499,42 @@ mod tests {
             }
             prop_assert_eq!(reassembler.push(at(0), last), Reassembly::Whole(packet));
             prop_assert_eq!((reassembler.pending(), reassembler.octets), (0, 0));
+            let duplicates = reassembler.drops().of(DropReason::FragmentDuplicate);
+            prop_assert_eq!((duplicates, reassembler.drops().total(|_| true)), (count as u64 - 1, count as u64 - 1));
         }
 
+        /// Whatever comes costs no more than the limit, and each fragment is waiting, given out, or counted.
         #[test]
-        fn any_packets_stay_within_the_limits(packets in prop::collection::vec(any::<[u8; 12]>(), 0..200)) {
-            let mut reassembler = Reassembler::new(Duration::from_secs(1), 500);
+        fn any_packets_stay_within_the_limits(
+            packets in prop::collection::vec(any::<[u8; 12]>(), 0..300), limit in 300_usize..3000,
+        ) {
+            let mut reassembler = Reassembler::new(Duration::from_secs(1), limit);
+            let mut given_out = 0;
             for (index, &[id, offset, len, more, rest @ ..]) in packets.iter().enumerate() {
                 let mut packet = free(&datagram(&rest.repeat(usize::from(len) / 8)));
                 packet[5] = id % 4;
                 packet[6] = (more % 2) << 5;
                 packet[7] = offset % 32;
                 header::repair_checksum(&mut packet);
-                reassembler.push(at(index as u64 * 10), &packet);
-                prop_assert!(reassembler.octets <= 500);
-                prop_assert_eq!(reassembler.octets, reassembler.queues.values().map(|queue| queue.octets).sum::<usize>());
+                let waiting = reassembler.waiting();
+                let dropped = reassembler.drops().total(|_| true);
+                match reassembler.push(at(index as u64 * 10), &packet) {
+                    Reassembly::Whole(_) => {
+                        let lost = reassembler.drops().total(|_| true) - dropped;
+                        given_out += waiting as u64 + 1 - reassembler.waiting() as u64 - lost;
+                    }
+                    Reassembly::Dropped(reason) => prop_assert!(reassembler.drops().of(reason) > 0),
+                    Reassembly::Pending => {}
+                }
+                prop_assert!(reassembler.octets() <= limit);
+                let cost = |queue: &Queue| queue.cost() + COST_OF_QUEUE;
+                prop_assert_eq!(reassembler.octets(), reassembler.queues.values().map(cost).sum::<usize>());
+                prop_assert_eq!(reassembler.ages.len(), reassembler.queues.len());
+                let counted = reassembler.drops().total(|_| true) + reassembler.waiting() as u64 + given_out;
+                prop_assert_eq!(counted, index as u64 + 1);
             }
+            reassembler.handle_timeout(at(10_000));
+            prop_assert_eq!((reassembler.octets(), reassembler.waiting(), reassembler.pending()), (0, 0, 0));
         }
     }
 
@@ -470,12 +576,13 @@ mod tests {
         let mut overlapping = parts[1].clone();
         overlapping[7] -= 1;
         header::repair_checksum(&mut overlapping);
-        assert_eq!(reassembler.push(at(0), &overlapping), Reassembly::Dropped("fragments overlap"));
+        assert_eq!(reassembler.push(at(0), &overlapping), Reassembly::Dropped(DropReason::FragmentOverlap));
         assert_eq!(reassembler.pending(), 0);
         let mut overlong = parts[1].clone();
         (overlong[6], overlong[7]) = (0x1f, 0xff);
         header::repair_checksum(&mut overlong);
-        assert!(matches!(reassembler.push(at(0), &overlong), Reassembly::Dropped(_)));
+        assert_eq!(reassembler.push(at(0), &overlong), Reassembly::Dropped(DropReason::FragmentTooLong));
+        assert_eq!(reassembler.drops().of(DropReason::FragmentOverlap), 2, "both of them");
     }
 
     #[test]
@@ -487,5 +594,96 @@ mod tests {
         for part in &parts[1..] {
             assert_eq!(reassembler.push(at(30_000), part), Reassembly::Pending);
         }
+    }
+
+    /// A fragment of 10.1.0.1 to 10.2.0.1 with this identification.
+    fn part(identification: u16, offset: usize, more: bool, data: &[u8]) -> Vec<u8> {
+        let mut packet = free(&datagram(&[]))[..20].to_vec();
+        packet.extend_from_slice(data);
+        packet[4..6].copy_from_slice(&identification.to_be_bytes());
+        packet[6..8].copy_from_slice(&(u16::from(more) << 13 | (offset / 8) as u16).to_be_bytes());
+        header::repair_length(&mut packet).unwrap();
+        packet
+    }
+
+    #[test]
+    fn every_lie_has_its_name() {
+        let [eight, sixteen] = [[7_u8; 8].as_slice(), &[7; 16]];
+        /// Offset, whether more follow, data.
+        type Part<'a> = (usize, bool, &'a [u8]);
+        let cases: [(&[Part<'_>], DropReason); 10] = [
+            (&[(0, true, &[])], DropReason::FragmentLength),
+            (&[(0, true, &[7; 9])], DropReason::FragmentLength),
+            (&[(65_528, false, eight)], DropReason::FragmentTooLong),
+            (&[(0, true, sixteen), (8, true, eight)], DropReason::FragmentOverlap),
+            (&[(0, true, sixteen), (0, true, &[8; 16])], DropReason::FragmentOverlap),
+            (&[(0, true, sixteen), (0, true, eight)], DropReason::FragmentOverlap),
+            (&[(8, false, eight), (16, true, eight)], DropReason::FragmentDisagreement),
+            (&[(8, false, eight), (24, false, eight)], DropReason::FragmentDisagreement),
+            (&[(16, true, eight), (8, false, eight)], DropReason::FragmentDisagreement),
+            (&[(8, true, eight), (8, false, eight)], DropReason::FragmentOverlap),
+        ];
+        for (parts, reason) in cases {
+            let mut reassembler = Reassembler::default();
+            let results: Vec<_> = parts
+                .iter()
+                .map(|&(offset, more, data)| reassembler.push(at(0), &part(1, offset, more, data)))
+                .collect();
+            assert_eq!(results.last(), Some(&Reassembly::Dropped(reason)));
+            assert_eq!(reassembler.drops().iter().collect::<Vec<_>>(), [(reason, parts.len() as u64)]);
+            assert_eq!((reassembler.pending(), reassembler.octets()), (0, 0));
+        }
+    }
+
+    #[test]
+    fn a_packet_has_so_many_fragments_and_no_more() {
+        let mut reassembler = Reassembler::default();
+        for index in 0..MOST_FRAGMENTS {
+            assert_eq!(reassembler.push(at(0), &part(1, index * 16, true, &[0; 8])), Reassembly::Pending);
+        }
+        let result = reassembler.push(at(0), &part(1, MOST_FRAGMENTS * 16, true, &[0; 8]));
+        assert_eq!(result, Reassembly::Dropped(DropReason::FragmentLimit));
+        assert_eq!(reassembler.drops().of(DropReason::FragmentLimit), MOST_FRAGMENTS as u64 + 1);
+    }
+
+    /// The smallest fragments of ever new packets: their number is bounded, and what was there first goes first.
+    #[test]
+    fn fragments_without_end_cost_a_megabyte_at_most() {
+        let mut reassembler = Reassembler::default();
+        for identification in 0..=u16::MAX {
+            assert_eq!(reassembler.push(at(0), &part(identification, 8, true, &[0; 8])), Reassembly::Pending);
+            assert!(reassembler.octets() <= 1 << 20);
+        }
+        let most = (1 << 20) / (COST_OF_QUEUE + COST_OF_PART + 8);
+        assert_eq!((reassembler.pending(), reassembler.waiting()), (most, most));
+        assert_eq!(reassembler.drops().of(DropReason::FragmentMemory), 65_536 - most as u64);
+        // The newest is still there.
+        let last = reassembler.push(at(0), &part(u16::MAX, 16, false, &[0; 8]));
+        assert_eq!(last, Reassembly::Pending);
+        assert!(matches!(reassembler.push(at(0), &part(u16::MAX, 0, true, &[0; 8])), Reassembly::Whole(_)));
+        reassembler.handle_timeout(at(30_000));
+        assert_eq!(reassembler.drops().of(DropReason::FragmentTimeout), most as u64 - 1);
+        assert_eq!(reassembler.next_timeout(), None);
+    }
+
+    #[test]
+    fn a_first_fragment_must_reach_the_upper_layer() {
+        let mut packet = v6(&[0; 64]);
+        // TCP behind destination options: 8 octets of options, then 20 of TCP.
+        packet[40] = 60;
+        packet.splice(48..48, [6, 0, 1, 4, 0, 0, 0, 0]);
+        header::repair_length(&mut packet).unwrap();
+        for (mtu, tiny) in [(48 + 8 + 8, true), (48 + 8 + 24, true), (48 + 8 + 32, false)] {
+            let parts = fragment(&packet, mtu, Fragmentation::default()).unwrap();
+            let mut reassembler = Reassembler::default();
+            let result = reassembler.push(at(0), &parts[0]);
+            let expected = if tiny { Reassembly::Dropped(DropReason::FragmentTiny) } else { Reassembly::Pending };
+            assert_eq!(result, expected, "{mtu}");
+        }
+        // IPv4 has no such rule: eight octets are a fragment like any other.
+        let mut reassembler = Reassembler::default();
+        let parts = fragment(&free(&datagram(&[9; 100])), 28, Fragmentation::default()).unwrap();
+        let last = parts.iter().map(|part| reassembler.push(at(0), part)).last();
+        assert_eq!(last, Some(Reassembly::Whole(free(&datagram(&[9; 100])))));
     }
 }

@@ -24,6 +24,9 @@ pub mod fragment;
 pub mod header;
 pub mod inbound;
 pub mod keys;
+#[cfg(test)]
+#[allow(clippy::unwrap_used, reason = "a test fails by panicking")]
+mod malformed_tests;
 pub mod outbound;
 pub mod replay;
 pub mod sa;
