@@ -2,10 +2,15 @@
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
 use proptest::prelude::*;
-use reference_peer::config::ios::{self, Reading};
+use reference_peer::config::ios::{self, Mapping, Reading};
+use reference_peer::config::isakmp::IsakmpConnection;
+use reference_peer::config::{Mode, Remote, Window};
+use reference_peer::gateway::DpdMode;
+use reference_peer::ipsec::sa::DfBit;
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
 use std::path::PathBuf;
+use std::time::Duration;
 
 /// All configurations by name.
 fn configurations() -> BTreeMap<String, String> {
@@ -186,6 +191,186 @@ fn other_sections_do_not_leak_into_interfaces() {
     assert_eq!(reading.router.hostname.as_deref(), Some("A"));
 }
 
+/// What a gateway is told, in a few lines.
+fn summary(mapping: &Mapping) -> String {
+    let gateway = &mapping.gateway;
+    let mut text = format!(
+        "{} outside {:?} {:?}, inside {:?} {:?}\n",
+        gateway.name, mapping.outside, gateway.outside, mapping.inside, gateway.inside
+    );
+    for connection in &mapping.isakmp.connections {
+        let IsakmpConnection { name, local, remote, keyring, .. } = connection;
+        let policies: Vec<_> =
+            connection.policies.iter().map(|policy| format!("{} {policy}", policy.priority)).collect();
+        let keys = keyring.keys.len();
+        writeln!(text, "{name}: {local} to {remote:?}, {keys} keys, policies {policies:?}").unwrap();
+        writeln!(text, "    keepalive {:?}, NAT keepalive {:?}", connection.keepalive, connection.nat_keepalive)
+            .unwrap();
+        for child in &connection.children {
+            let sets = child.transform_sets.iter().map(|set| {
+                let protocols: Vec<_> = set.protocols.iter().map(ToString::to_string).collect();
+                format!("{} {:?} {}", set.name, set.mode, protocols.join("+"))
+            });
+            let sets: Vec<_> = sets.collect();
+            writeln!(text, "    {}: {} to {}, {sets:?}", child.name, child.local_ts, child.remote_ts).unwrap();
+            writeln!(
+                text,
+                "        pfs {:?}, {:?}, replay {:?}, idle {:?}",
+                child.pfs, child.lifetime, child.replay_window, child.idle_time
+            )
+            .unwrap();
+        }
+    }
+    for unused in &mapping.unused {
+        writeln!(text, "line {}: {}", unused.line, unused.reason).unwrap();
+    }
+    text
+}
+
+fn gateway(text: &str) -> Mapping {
+    ios::read(text).sound().unwrap().router.gateway(None).unwrap()
+}
+
+#[test]
+fn whole_routers_become_gateways() {
+    let all = configurations();
+    for name in ["invalid-spi-a", "invalid-spi-b-flat", "anti-replay-global", "anti-replay-map"] {
+        insta::assert_snapshot!(format!("{name}-gateway"), summary(&gateway(&all[name])));
+    }
+    // Documents agree about the gateway that they configure.
+    assert_eq!(summary(&gateway(&all["invalid-spi-a"])), summary(&gateway(&all["invalid-spi-a-flat"])));
+    let (a, b) = (gateway(&all["invalid-spi-a"]), gateway(&all["invalid-spi-b"]));
+    assert!(a.invalid_spi_recovery && b.invalid_spi_recovery);
+    let (a, b) = (&a.isakmp.connections[0], &b.isakmp.connections[0]);
+    assert_eq!((a.remote, b.remote), (Remote::Address(b.local), Remote::Address(a.local)));
+    let (x, y) = (&a.children[0], &b.children[0]);
+    assert_eq!((&x.local_ts, &x.remote_ts, &x.transform_sets), (&y.remote_ts, &y.local_ts, &y.transform_sets));
+    assert_eq!(a.keyring.by_address(b.local), b.keyring.by_address(a.local));
+    assert_eq!(a.policies[0].lifetime, Duration::from_secs(180));
+}
+
+#[test]
+fn windows_are_of_the_router_or_of_an_entry() {
+    let all = configurations();
+    assert_eq!(gateway(&all["anti-replay-global"]).gateway.data.replay_window, Window::Packets(1024));
+    let of = gateway(&all["anti-replay-map"]);
+    let windows: Vec<_> = of.isakmp.connections.iter().map(|c| (c.remote, c.children[0].replay_window)).collect();
+    let peer = |text: &str| Remote::Address(text.parse().unwrap());
+    assert_eq!(
+        windows,
+        [(peer("172.17.150.2"), Some(Window::Off)), (peer("192.168.1.3"), None), (peer("192.168.1.4"), None)]
+    );
+    // The printed configuration has keys for other addresses than its peers have.
+    assert_eq!(of.unused.iter().filter(|unused| unused.reason.contains("no pre-shared key for 192.168.1.")).count(), 2);
+    assert!(!gateway(&all["anti-replay-map"]).gateway.data.sequence_spaces);
+    let several = format!("{}\n{}", all["multi-sn"], all["anti-replay-map"]);
+    assert!(gateway(&several).gateway.data.sequence_spaces);
+}
+
+/// What the guide's fragments leave to the reader.
+const REST: &str = "\naccess-list 101 permit ip 10.3.0.0 0.0.255.255 10.2.0.0 0.0.255.255\n\
+    access-list 102 permit ip 10.4.0.0 0.0.255.255 10.2.0.0 0.0.255.255\n\
+    interface FastEthernet1/1\n ip address 10.3.0.1 255.255.0.0\n";
+
+#[test]
+fn fragments_become_gateways_with_what_they_leave_out() {
+    let all = configurations();
+    let periodic = gateway(&format!("{}{REST}", all["dpd-periodic"]));
+    insta::assert_snapshot!("dpd-periodic-gateway", summary(&periodic));
+    let dpd = periodic.gateway.dead_peer_detection.unwrap();
+    assert_eq!((dpd.interval, dpd.mode), (Duration::from_secs(10), DpdMode::Periodic));
+
+    // Two interfaces that differ cannot be one outside.
+    let df = ios::read(&format!("{}{REST}", all["df-bit"])).sound().unwrap().router;
+    let fault = df.gateway(None).unwrap_err().to_string();
+    assert!(fault.contains("FastEthernet and FastEthernet1 differ in df-bit"), "{fault}");
+    let fault = df.gateway(Some("FastEthernet9")).unwrap_err().to_string();
+    assert!(fault.contains("there is FastEthernet, FastEthernet1"), "{fault}");
+    let bits = |name: &str| {
+        let data = df.gateway(Some(name)).unwrap().gateway.data;
+        (data.df_bit, data.interface_df_bit)
+    };
+    assert_eq!(bits("FastEthernet"), (DfBit::Clear, Some(DfBit::Copy)));
+    assert_eq!(bits("fastethernet1"), (DfBit::Clear, None));
+
+    let interface = "interface FastEthernet0/0\n ip address 10.9.0.1 255.0.0.0\n crypto map";
+    let nat = gateway(&format!("{}\n{interface} test2{REST}", all["nat-keepalive"]));
+    assert_eq!(nat.isakmp.connections[0].nat_keepalive, Some(Duration::from_secs(20)));
+    let peers = format!(
+        "{}\ncrypto ipsec transform-set txfm esp-aes esp-sha-hmac\n{interface} green{REST}",
+        all["dpd-several-peers"]
+    );
+    let names: Vec<_> = gateway(&peers).isakmp.connections.into_iter().map(|c| c.name).collect();
+    assert_eq!(names, ["green-1#1", "green-1#2", "green-1#3"]);
+    let idle = format!(
+        "{}\n set peer 10.0.0.9\n set transform-set t\n match address 101\n\
+         crypto ipsec transform-set t esp-aes esp-sha-hmac\n mode transport\n{interface} test{REST}",
+        all["idle-map"]
+    );
+    let child = gateway(&idle).isakmp.connections[0].children[0].clone();
+    assert_eq!((child.idle_time, child.transform_sets[0].mode), (Some(Duration::from_secs(600)), Mode::Transport));
+    let global = idle.replace("set security-association idle-time 600", "description x");
+    assert_eq!(gateway(&global).isakmp.connections[0].children[0].idle_time, None);
+    let global = format!("{}{global}", all["idle-global"]);
+    assert_eq!(gateway(&global).isakmp.connections[0].children[0].idle_time, Some(Duration::from_secs(600)));
+}
+
+#[test]
+fn tunnels_and_queues_of_ipv6() {
+    let all = configurations();
+    let vti = ios::read(&all["ipv6-vti"]).sound().unwrap().router;
+    let fault = vti.gateway(None).unwrap_err().to_string();
+    assert!(fault.contains("the source of Tunnel0 is no interface with an address"), "{fault}");
+    let source =
+        "\ninterface Ethernet2/0\n ipv6 address 3FFE:2001::1/64\ninterface Ethernet2/1\n ipv6 address 3FFE:1::1/64\n";
+    let vti = gateway(&format!("{}{source}", all["ipv6-vti"]));
+    insta::assert_snapshot!("ipv6-vti-gateway", summary(&vti));
+    assert_eq!(vti.gateway.data.tunnel_interface.map(|tunnel| tunnel.ip_mtu), Some(1500));
+
+    let rest = "crypto ipsec transform-set ESP-3DES-SHA esp-3des esp-sha-hmac\nipv6 access-list 102\n \
+                permit ipv6 2001:DB8:1::/48 any\n permit tcp any eq www host 2001:db8::1\n";
+    let llq = gateway(&format!("{}\n{rest}", all["qos-llq"]));
+    insta::assert_snapshot!("qos-llq-gateway", summary(&llq));
+    // Class c1 is precedence 0 to 3, class c2 precedence 5 to 7; what is left has space 0.
+    let space = |dscp: u8| llq.gateway.data.queues.get(&dscp).copied();
+    assert_eq!([0, 31, 32, 39, 40, 46, 63].map(space), [Some(1), Some(1), None, None, Some(2), Some(2), Some(2)]);
+}
+
+#[test]
+fn what_cannot_be_done_is_said() {
+    let text = "crypto isakmp policy 1\n authentication rsa-sig\ncrypto isakmp policy 2\n authentication pre-share\n\
+        crypto isakmp key k address 0.0.0.0\ncrypto ipsec transform-set t esp-aes esp-sha-hmac comp-lzs\n\
+        crypto map M 1 ipsec-isakmp\n set peer gw.example.com\n set transform-set t u\n match address L\n\
+        crypto map M 2 ipsec-isakmp\n set peer 10.0.0.2\n set security-association level per-host\n \
+        set transform-set t\n match address L\ncrypto map M 3 ipsec-isakmp\n set peer 10.0.0.3\n match address L\n\
+        crypto map M 4 ipsec-isakmp\n set peer 10.0.0.4\n set transform-set t\n match address NONE\n\
+        crypto map M 5 ipsec-isakmp dynamic D\n\
+        ip access-list extended L\n deny ip host 10.1.0.9 any\n permit ip 10.1.0.0 0.0.255.255 10.2.0.0 0.0.255.255\n \
+        permit ip 10.1.0.0 0.0.5.0 any\n permit tcp any range 1 5 any\n permit tcp any any established\n deny ip any any\n\
+        interface Serial0\n ip address 10.0.0.1 255.0.0.0\n crypto map M\n ip access-group 110 in\n\
+        ip route 0.0.0.0 0.0.0.0 10.0.0.254\n";
+    insta::assert_snapshot!("unused", summary(&gateway(text)));
+    let fault = |text: &str| ios::read(text).sound().unwrap().router.gateway(None).unwrap_err().to_string();
+    insta::assert_snapshot!(
+        "no-gateway",
+        [
+            fault(""),
+            fault("no crypto isakmp enable"),
+            fault(&text.replace("set transform-set t\n", "set pfs\n")),
+            fault(&text.replace(" ip address 10.0.0.1 255.0.0.0", " no ip address")),
+            fault("interface Serial0\n crypto map M\n shutdown\n"),
+        ]
+        .join("\n\n")
+    );
+    // What an entry excepts passes in the clear, where only one entry can have a say.
+    let alone = "crypto isakmp policy 2\n authentication pre-share\ncrypto isakmp key k address 0.0.0.0\n\
+        crypto ipsec transform-set t esp-aes esp-sha-hmac\n\
+        crypto map M 1 ipsec-isakmp\n set peer 10.0.0.2\n set transform-set t\n match address 100\n\
+        access-list 100 deny ip host 10.1.0.9 any\naccess-list 100 permit ip 10.1.0.0 0.0.255.255 any\n\
+        interface Serial0\n ip address 10.0.0.1 255.0.0.0\n crypto map M\n";
+    assert_eq!(gateway(alone).gateway.data.policies.len(), 1);
+}
+
 /// Words that configurations are made of.
 fn word() -> impl Strategy<Value = String> {
     let known = prop::sample::select(
@@ -214,6 +399,7 @@ proptest! {
         let lines: Vec<_> = lines.into_iter().map(|(indent, words)| " ".repeat(indent) + &words.join(" ")).collect();
         let text = lines.join("\n");
         let reading = ios::read(&text);
+        let _ = reading.router.gateway(None);
         // Every fault points into the text.
         let count = u32::try_from(text.lines().count()).unwrap();
         for fault in &reading.faults {

@@ -12,10 +12,12 @@ mod interface;
 mod ipsec;
 mod isakmp;
 mod lexer;
+mod mapping;
 mod qos;
 mod words;
 
 pub use ast::*;
+pub use mapping::{Mapping, Unused};
 pub use words::Fault;
 
 use lexer::{Kind, Line, Word};
