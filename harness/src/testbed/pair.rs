@@ -408,13 +408,25 @@ impl Testbed {
         }
     }
 
-    /// What has made the newest SAs: the pairs of a bundle with the innermost first.
+    /// The DUT's peer at the tester's address of this version of IP is spoken of from now on: its SAs carry what is
+    /// sent, and new ones are for it.
+    ///
+    /// # Errors
+    /// Not applicable when the profile has no such addresses outside.
+    pub fn speak_over(&mut self, outer: Family) -> Result<(), StepError> {
+        let inner = Family::of(self.plan.tester_host);
+        self.plan = self.plan.with(outer, inner).map_err(StepError::NotApplicable)?;
+        Ok(())
+    }
+
+    /// What has made the newest SAs between the present addresses: the pairs of a bundle with the innermost first.
     ///
     /// # Errors
     /// Inconclusive without SAs.
     pub fn newest_bundle(&self) -> Result<Vec<ChildSa>, StepError> {
-        let newest = self.child()?;
-        let all = self.children();
+        let mut all = self.children();
+        all.retain(|child| child.path.remote.ip() == self.plan.dut);
+        let newest = all.last().ok_or_else(|| StepError::inconclusive("the tester has no Child SA"))?;
         let layers = if newest.ike_sa.is_none() { self.protection()?.0.len() } else { 1 };
         Ok(all.get(all.len().saturating_sub(layers)..).unwrap_or_default().to_vec())
     }

@@ -3,6 +3,7 @@
 use super::medium::{Arrival, Control, Hook, Medium, MediumError};
 use super::node::GatewayNode;
 use super::plan::Plan;
+use super::settings::Setting;
 use reference_peer::Instant;
 use reference_peer::gateway::{Gateway, GatewayConfig, Leg};
 use reference_peer::ike::v2::IkeSaId;
@@ -191,7 +192,11 @@ impl Sim {
                 gateway.crypto_sas(now).iter().for_each(|sa| text.push_str(&sa.to_string()));
                 return Ok(text);
             }
-            Hook::Counters => return Ok(format!("{:#?}", gateway.data().drops().iter().collect::<Vec<_>>())),
+            Hook::Counters => {
+                let drops = gateway.data().drops().iter().map(|(reason, count)| format!("{reason}: {count}\n"));
+                let sas = gateway.crypto_sas(now).into_iter().map(|sa| sa.to_string());
+                return Ok(drops.chain(sas).collect());
+            }
             Hook::Log => return Ok(gateway.log().map(|line| format!("{line}\n")).collect()),
             Hook::InstallSa(sas) => {
                 gateway.install_manual(now, sas.pairs.clone()).map_err(|error| failed(error.to_string()))?;
@@ -201,6 +206,11 @@ impl Sim {
                 }
             }
             Hook::RemoveSa => gateway.forget(now),
+            // This is switched while SAs are in use.
+            Hook::Set(setting @ Setting::SequenceSpaces(on)) => {
+                setting.apply(&mut self.config);
+                gateway.set_sequence_spaces(on);
+            }
             Hook::Set(setting) => {
                 setting.apply(&mut self.config);
                 self.dut = Self::dut(&self.plan, &self.config, self.seed);

@@ -374,7 +374,7 @@ deviations! {
     /// Forwards the TFC padding after the inner packet.
     ForwardsTfcPadding = "forwards-tfc-padding" ["ESP-FMT-009"];
     /// Processes the first fragment of an ESP packet as if it were whole.
-    ProcessesFirstFragment = "processes-first-fragment" ["ESP-FMT-010"];
+    ProcessesFirstFragment = "processes-first-fragment" ["ESP-FMT-010", "AH-FMT-005", "V6-007"];
     /// Stops processing an SA after an ESP packet that is too short.
     WedgesOnShortEsp = "wedges-on-short-esp" ["ESP-FMT-011"];
     /// Leaves the payload out of the additional authenticated data of AES-GMAC.
@@ -400,7 +400,7 @@ deviations! {
     /// Gives the first packet of an SA the sequence number 0.
     StartsSequenceAtZero = "starts-sequence-at-zero" ["ESP-SEQ-001", "AH-REPLAY-002"];
     /// Skips one sequence number in every eight packets.
-    SkipsSequenceNumbers = "skips-sequence-numbers" ["ESP-SEQ-002"];
+    SkipsSequenceNumbers = "skips-sequence-numbers" ["ESP-SEQ-002", "AH-REPLAY-002"];
     /// Uses one sequence number twice in every eight packets.
     RepeatsSequenceNumbers = "repeats-sequence-numbers" ["ESP-SEQ-002", "CISCO-REPLAY-008"];
     /// Goes on with sequence number 0 when the numbers are used up.
@@ -420,13 +420,13 @@ deviations! {
     /// Has a replay window that is one number too narrow.
     WindowOneTooNarrow = "window-one-too-narrow" ["ESP-REPLAY-003", "CISCO-REPLAY-002"];
     /// Moves the replay window before the ICV is verified.
-    MovesWindowBeforeIcv = "moves-window-before-icv" ["ESP-REPLAY-004", "ESP-ESN-005"];
+    MovesWindowBeforeIcv = "moves-window-before-icv" ["ESP-REPLAY-004", "AH-REPLAY-001", "ESP-ESN-005"];
     /// Marks a number in the window as seen before the ICV is verified.
     MarksNumberBeforeIcv = "marks-number-before-icv" ["ESP-REPLAY-005"];
     /// Takes the numbers that a jump skips for seen.
     MarksSkippedNumbers = "marks-skipped-numbers" ["ESP-REPLAY-006"];
     /// Has a replay window of 16 whatever is configured.
-    WindowOfSixteen = "window-of-sixteen" ["ESP-REPLAY-007", "CISCO-REPLAY-001"];
+    WindowOfSixteen = "window-of-sixteen" ["ESP-REPLAY-007", "AH-REPLAY-001", "CISCO-REPLAY-001"];
     /// Accepts the sequence number 0 once.
     AcceptsSequenceZero = "accepts-sequence-zero" ["ESP-REPLAY-008"];
     /// Clears only the newest block of the window after a jump over several.
@@ -444,17 +444,18 @@ deviations! {
     /// Does not check the sequence numbers of AH.
     SkipsReplayCheckForAh = "skips-replay-check-for-ah" ["AH-REPLAY-001"];
     /// Has a replay window of 64 whatever is configured.
-    IgnoresWindowSize = "ignores-window-size" ["CISCO-REPLAY-003"];
+    IgnoresWindowSize = "ignores-window-size" ["CISCO-REPLAY-003", "CISCO-REPLAY-006"];
     /// Checks sequence numbers although the check is switched off.
     ChecksReplayAlthoughOff = "checks-replay-although-off" ["CISCO-REPLAY-005", "CISCO-REPLAY-006"];
     /// Accepts sequence numbers to the left of the window.
     AcceptsLeftOfWindow = "accepts-left-of-window" ["CISCO-REPLAY-009", "CISCO-REPLAY-022"];
     /// Keeps one replay window for all sequence number spaces.
-    OneWindowForAllSpaces = "one-window-for-all-spaces" ["CISCO-REPLAY-011"];
+    OneWindowForAllSpaces = "one-window-for-all-spaces" ["CISCO-REPLAY-011", "CISCO-REPLAY-016"];
     /// Keeps a window of full size for each of several sequence number spaces.
     FullWindowForEachSpace = "full-window-for-each-space" ["CISCO-REPLAY-015"];
     /// Numbers the packets of all queues in space 0.
-    CountsAllInOneSpace = "counts-all-in-one-space" ["CISCO-REPLAY-012", "CISCO-REPLAY-013"];
+    CountsAllInOneSpace =
+        "counts-all-in-one-space" ["CISCO-REPLAY-012", "CISCO-REPLAY-013", "CISCO-REPLAY-016"];
     /// Drops packets after a gap that is wider than the window.
     RefusesGaps = "refuses-gaps" ["CISCO-REPLAY-014"];
     /// Counts replays as ICV failures.
@@ -533,6 +534,10 @@ deviations! {
     // tunnel-mode and transport-mode.
     /// Copies the inner TTL to the outer header.
     CopiesInnerTtl = "copies-inner-ttl" ["TUN-001"];
+    /// Copies the options of the inner packet to the outer header.
+    CopiesInnerOptions = "copies-inner-options" ["TUN-001"];
+    /// Forwards packets with the TTL that they came with.
+    NeverDecrementsTtl = "never-decrements-ttl" ["TUN-001", "V6-003"];
     /// Uses the inner source address in the outer header.
     InnerSourceOutside = "inner-source-outside" ["TUN-002"];
     /// Takes a packet that has only one of the two protections of a bundle.
@@ -547,8 +552,12 @@ deviations! {
     BypassesByDefault = "bypasses-by-default" ["TUN-006"];
     /// Writes next header 0 in tunnel mode.
     WrongNextHeader = "wrong-next-header" ["TUN-007"];
+    /// Uses transport mode, unasked, between two single hosts.
+    TransportBetweenHosts = "transport-between-hosts" ["TUN-009"];
     /// Copies the outer DSCP into the inner header.
     CopiesOuterDscpInside = "copies-outer-dscp-inside" ["TUN-008", "ECN-006"];
+    /// Drops protected packets with a DSCP.
+    RefusesDscp = "refuses-dscp" ["ECN-007"];
     /// Lets inner fragments pass an SA for particular ports.
     LetsFragmentsPastPorts = "lets-fragments-past-ports" ["TUN-010"];
     /// Drops inner fragments.
@@ -560,11 +569,63 @@ deviations! {
     /// Protects fragments one by one in transport mode.
     ProtectsFragmentsInTransportMode = "protects-fragments-in-transport-mode" ["TRN-004", "ESP-SEQ-005", "CISCO-PREFRAG-013"];
     /// Checks only the addresses of the inner packet.
-    ChecksAddressesOnly = "checks-addresses-only" ["TRN-005"];
+    ChecksAddressesOnly = "checks-addresses-only" ["TRN-005", "TUN-003"];
+    /// Uses transport mode without saying so in its answer.
+    OmitsTransportNotify = "omits-transport-notify" ["TRN-001"];
+    /// Accepts transport mode for whatever the peer wants it for.
+    AcceptsAnyTransport = "accepts-any-transport" ["TRN-007", "CISCO-V6VTI-001"];
 
     // ah-format, ah-mutable-fields.
     /// Includes the TTL in the ICV of AH.
-    CoversTtlWithAh = "covers-ttl-with-ah" ["AH-MUT-001"];
+    CoversTtlWithAh = "covers-ttl-with-ah" ["AH-MUT-001", "AH-MUT-004"];
+    /// Includes the TOS octet in the ICV of AH.
+    CoversTosWithAh = "covers-tos-with-ah" ["AH-MUT-001"];
+    /// Includes the flow label in the ICV of AH.
+    CoversFlowLabelWithAh = "covers-flow-label-with-ah" ["AH-MUT-004"];
+    /// Leaves the Identification out of the ICV of AH.
+    LeavesIdentificationOutOfAh = "leaves-identification-out-of-ah" ["AH-MUT-002"];
+    /// Computes the ICV of AH with the source address of the SA, whatever the packet's is.
+    TakesSourceFromSa = "takes-source-from-sa" ["AH-MUT-007", "AH-MUT-002", "AH-MUT-004"];
+    /// Zeroes all IPv4 options for the ICV of AH.
+    ZeroesAllOptions = "zeroes-all-options" ["AH-MUT-003"];
+    /// Zeroes only the data of IPv4 options for the ICV of AH, not their type and length.
+    ZeroesOptionDataOnly = "zeroes-option-data-only" ["AH-MUT-003"];
+    /// Zeroes whole IPv6 extension headers for the ICV of AH.
+    ZeroesExtensionHeaders = "zeroes-extension-headers" ["AH-MUT-005"];
+    /// Computes the ICV of AH with the first hop of a source route as destination.
+    AimsAtFirstHop = "aims-at-first-hop" ["AH-MUT-006"];
+    /// Names itself in the Next Header field of AH.
+    AhNamesItself = "ah-names-itself" ["AH-FMT-001"];
+    /// Counts the Payload Len of AH over IPv6 in units of eight octets.
+    CountsAhInEightOctets = "counts-ah-in-eight-octets" ["AH-FMT-002"];
+    /// Pads AH over IPv4 to eight octets.
+    PadsAhToEight = "pads-ah-to-eight" ["AH-FMT-002"];
+    /// Fills the RESERVED field of AH.
+    FillsAhReserved = "fills-ah-reserved" ["AH-FMT-003"];
+    /// Drops AH packets whose RESERVED field is not zero.
+    RejectsAhReserved = "rejects-ah-reserved" ["AH-FMT-003"];
+    /// Zeroes the RESERVED field of AH for the ICV.
+    ZeroesAhReserved = "zeroes-ah-reserved" ["AH-FMT-003"];
+    /// Takes AH of any length that its Payload Len names.
+    TakesAnyAhLength = "takes-any-ah-length" ["AH-FMT-006"];
+
+    // ipv6.
+    /// Copies the extension headers of the inner packet to the outer header.
+    CopiesExtensionHeaders = "copies-extension-headers" ["V6-001"];
+    /// Copies the inner flow label to the outer header.
+    CopiesFlowLabel = "copies-flow-label" ["V6-002"];
+    /// Writes next header 4 for every inner packet.
+    AlwaysNextHeader4 = "always-next-header-4" ["V6-003", "TUN-007"];
+    /// Reads no IPv6 traffic selectors.
+    IgnoresIpv6Selectors = "ignores-ipv6-selectors" ["V6-005"];
+    /// Sends UDP datagrams over IPv6 without a checksum.
+    OmitsUdpChecksumOverIpv6 = "omits-udp-checksum-over-ipv6" ["V6-006"];
+    /// Takes UDP datagrams over IPv6 without a checksum.
+    TakesUdpWithoutChecksumOverIpv6 = "takes-udp-without-checksum-over-ipv6" ["V6-006"];
+    /// Drops IPv6 packets with an atomic Fragment header.
+    DropsAtomicFragments = "drops-atomic-fragments" ["V6-007"];
+    /// Swaps the two halves of the traffic class of the outer IPv6 header.
+    SwapsTrafficClassHalves = "swaps-traffic-class-halves" ["V6-008"];
 
     // tos-ecn and df-bit.
     /// Sends DSCP 0 in the outer header.

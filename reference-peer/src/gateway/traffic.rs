@@ -428,11 +428,16 @@ impl Gateway {
         if self.config.inside.contains(&destination) || self.config.outside.contains(&destination) {
             return self.local_protected(now, &packet);
         }
-        if decrement(&mut packet) {
+        if self.takes_hop(&mut packet) {
             self.forward(now, Leg::Inside, Leg::Outside, packet.to_bytes());
         } else {
             self.out_of_hops(now, Leg::Outside, octets, packet.source());
         }
+    }
+
+    /// One hop less; false where there is none left.
+    fn takes_hop(&self, packet: &mut ip::Packet) -> bool {
+        self.is_deviant(Deviation::NeverDecrementsTtl) || decrement(packet)
     }
 
     /// Sends a packet on as it is, in fragments if it must and may be.
@@ -475,7 +480,7 @@ impl Gateway {
             }
             return;
         }
-        if decrement(&mut packet) {
+        if self.takes_hop(&mut packet) {
             self.protect_and_send(now, &packet.to_bytes());
         } else {
             self.out_of_hops(now, Leg::Inside, octets, packet.source());
