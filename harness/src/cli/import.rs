@@ -34,7 +34,7 @@ pub(super) struct ImportArgs {
     /// the profile takes the key from an environment variable.
     #[arg(long, value_name = "FILE")]
     psk_file: Option<PathBuf>,
-    /// List the lines that do not matter here.
+    /// List the lines that do not matter here, and what is understood and not used.
     #[arg(long, short)]
     verbose: bool,
 }
@@ -50,10 +50,12 @@ pub(super) fn import(args: &ImportArgs, out: &mut dyn Write, err: &mut dyn Write
         }
         failure
     })?;
-    for unused in &mapping.unused {
+    // What the built-in peer would not do does not matter for a profile; that a peer is left out does.
+    for unused in mapping.unused.iter().filter(|unused| unused.missing || args.verbose) {
+        let kind = if unused.missing { "note" } else { "not used" };
         match unused.line {
-            0 => writeln!(err, "note: {}", unused.reason)?,
-            line => writeln!(err, "note: {}:{line}: {}", args.file.display(), unused.reason)?,
+            0 => writeln!(err, "{kind}: {}", unused.reason)?,
+            line => writeln!(err, "{kind}: {}:{line}: {}", args.file.display(), unused.reason)?,
         }
     }
     if let Some(file) = &args.psk_file {

@@ -41,6 +41,8 @@ pub struct Unused {
     pub line: u32,
     /// What it is and why.
     pub reason: String,
+    /// A peer or traffic is left out because of it, or IKE cannot work.
+    pub missing: bool,
 }
 
 /// Questions after the first one before a peer is taken for dead (guide chapter 5: five may be missed).
@@ -61,7 +63,7 @@ impl Router {
             // Why there is nothing left is in the reasons.
             mapper.unused.sort();
             mapper.unused.dedup();
-            let reasons = mapper.unused.iter().filter(|unused| unused.line > 0 && unused.reason.contains("left out"));
+            let reasons = mapper.unused.iter().filter(|unused| unused.line > 0 && unused.missing);
             let reasons = reasons.map(|unused| Fault::at_line(unused.line, &unused.reason));
             Faults(std::iter::once(fault).chain(reasons).collect())
         })
@@ -77,7 +79,11 @@ struct Mapper<'r> {
 
 impl Mapper<'_> {
     fn note(&mut self, line: u32, reason: impl Into<String>) {
-        self.unused.push(Unused { line, reason: reason.into() });
+        self.unused.push(Unused { line, reason: reason.into(), missing: false });
+    }
+
+    fn missing(&mut self, line: u32, reason: impl Into<String>) {
+        self.unused.push(Unused { line, reason: reason.into(), missing: true });
     }
 
     fn map(&mut self, outside: Option<&str>) -> Result<Mapping, Fault> {
@@ -93,7 +99,7 @@ impl Mapper<'_> {
                 let Some(named) = map else { continue };
                 match router.maps.get(&named.name) {
                     Some(map) => self.crypto_map(interface, &named.name, map, ipv6 || map.ipv6),
-                    None => self.note(named.line, format!("crypto map {} is not defined: left out", named.name)),
+                    None => self.missing(named.line, format!("crypto map {} is not defined: left out", named.name)),
                 }
             }
             for &tunnel in tunnels.iter().filter(|tunnel| source_of(router, tunnel) == Some(interface)) {
@@ -105,7 +111,7 @@ impl Mapper<'_> {
         }
         for tunnel in &tunnels {
             if source_of(router, tunnel).is_none() {
-                self.note(tunnel.line, format!("the source of {} has no address: left out", tunnel.name));
+                self.missing(tunnel.line, format!("the source of {} has no address: left out", tunnel.name));
             }
         }
         if self.connections.is_empty() {
@@ -152,7 +158,8 @@ impl Mapper<'_> {
                 Some(interface) => interface,
                 None => {
                     let line = map.entries.values().next().map_or(0, |entry| entry.line);
-                    return self.note(line, format!("there is no interface {local} for crypto map {name}: left out"));
+                    return self
+                        .missing(line, format!("there is no interface {local} for crypto map {name}: left out"));
                 }
             },
             None => interface,
@@ -171,7 +178,7 @@ impl Mapper<'_> {
                             self.entry(at, &format!("{dynamic}-{sequence}"), entry, own.as_deref(), ipv6, false);
                         }
                     }
-                    None => self.note(entry.line, format!("dynamic map {dynamic} is not defined: left out")),
+                    None => self.missing(entry.line, format!("dynamic map {dynamic} is not defined: left out")),
                 },
             }
         }
@@ -186,7 +193,8 @@ impl Mapper<'_> {
         };
         let list = self.router.access_list(&named.name, ipv6).or_else(|| self.router.access_list(&named.name, !ipv6));
         let Some(list) = list else {
-            return self.note(named.line, left_out(&format!("names access list {}, which is not defined", named.name)));
+            return self
+                .missing(named.line, left_out(&format!("names access list {}, which is not defined", named.name)));
         };
         let Some(sets) = self.transform_sets(&entry.set.transform_sets, entry.line, title) else { return };
         let children = self.children(title, list, &sets, entry, alone);
@@ -202,7 +210,10 @@ impl Mapper<'_> {
             match &peer.place {
                 PeerPlace::Address(address) => remotes.push((peer.line, Remote::Address(*address))),
                 PeerPlace::Host(name) => {
-                    self.note(peer.line, format!("peer {name}: names are not resolved, write its address: left out"));
+                    self.missing(
+                        peer.line,
+                        format!("peer {name}: names are not resolved, write its address: left out"),
+                    );
                 }
             }
         }
@@ -253,13 +264,16 @@ impl Mapper<'_> {
             Remote::Any => false,
         };
         let Some(local) = addresses(at).find(|address| address.is_ipv6() == ipv6) else {
-            return self.note(line, format!("{} has no address to reach the peer of {name} from: left out", at.name));
+            return self
+                .missing(line, format!("{} has no address to reach the peer of {name} from: left out", at.name));
         };
         let profile = match profile {
             None => None,
             Some(profile) => match router.isakmp.profiles.get(profile) {
                 Some(profile) => Some(profile),
-                None => return self.note(line, format!("isakmp profile {profile} is not defined: {name} is left out")),
+                None => {
+                    return self.missing(line, format!("isakmp profile {profile} is not defined: {name} is left out"));
+                }
             },
         };
         let keyring = self.keyring(profile, line);
@@ -267,7 +281,7 @@ impl Mapper<'_> {
             && keyring.by_address(address).is_none()
         {
             let missing = format!("there is no pre-shared key for {address}: IKE with it fails until there is one");
-            self.note(line, missing);
+            self.missing(line, missing);
         }
         let mut connection = IsakmpConnection::new(name, local, remote, keyring);
         connection.policies = self.policies();
@@ -357,7 +371,7 @@ impl Mapper<'_> {
                     }
                     keys.extend(&keyring.keys);
                 }
-                None => self.note(line, format!("keyring {name} is not defined")),
+                None => self.missing(line, format!("keyring {name} is not defined")),
             }
         }
         if named.is_empty() {
@@ -395,7 +409,7 @@ impl Mapper<'_> {
             });
         }
         if !policies.iter().any(|policy| policy.authentication == IsakmpAuthentication::PreShared) {
-            self.note(
+            self.missing(
                 0,
                 "there is no crypto isakmp policy with authentication pre-share: IKE fails until there is one",
             );
@@ -414,11 +428,11 @@ impl Mapper<'_> {
                     }
                     sets.extend(transform_set(name, transforms));
                 }
-                None => self.note(line, format!("transform set {name} of {title} is not defined")),
+                None => self.missing(line, format!("transform set {name} of {title} is not defined")),
             }
         }
         if sets.is_empty() {
-            self.note(line, format!("{title} has no transform set: left out"));
+            self.missing(line, format!("{title} has no transform set: left out"));
         }
         (!sets.is_empty()).then_some(sets)
     }
@@ -442,7 +456,7 @@ impl Mapper<'_> {
             let (local, remote) = match selectors(line, list.kind) {
                 Ok(pair) => pair,
                 Err(problem) => {
-                    self.note(line.line, format!("access list {}: {problem}: left out", list.name));
+                    self.missing(line.line, format!("access list {}: {problem}: left out", list.name));
                     continue;
                 }
             };
@@ -491,17 +505,17 @@ impl Mapper<'_> {
             TunnelMode::IpsecIpv4 => "0.0.0.0/0",
             TunnelMode::IpsecIpv6 => "::/0",
             TunnelMode::Gre => {
-                self.note(tunnel.line, left_out("carries GRE, which is not spoken here (tunnel mode ipsec is)"));
+                self.missing(tunnel.line, left_out("carries GRE, which is not spoken here (tunnel mode ipsec is)"));
                 return false;
             }
         };
         let Some(PeerPlace::Address(destination)) = tunnel.tunnel.destination else {
-            self.note(tunnel.line, left_out("has no address as its destination"));
+            self.missing(tunnel.line, left_out("has no address as its destination"));
             return false;
         };
         let Some(named) = &tunnel.tunnel.protection else { return false };
         let Some(profile) = self.router.ipsec.profiles.get(&named.name) else {
-            self.note(named.line, left_out(&format!("names IPsec profile {}, which is not defined", named.name)));
+            self.missing(named.line, left_out(&format!("names IPsec profile {}, which is not defined", named.name)));
             return false;
         };
         let Some(sets) = self.transform_sets(&profile.transform_sets, profile.line, &tunnel.name) else { return false };
@@ -541,13 +555,13 @@ impl Mapper<'_> {
         for interface in outside {
             let Some(named) = &interface.service_policy_out else { continue };
             let Some(policy) = self.router.qos.policy_maps.get(&named.name) else {
-                self.note(named.line, format!("policy map {} is not defined", named.name));
+                self.missing(named.line, format!("policy map {} is not defined", named.name));
                 continue;
             };
             let classes = policy.classes.iter().filter(|class| class.name != "class-default");
             for (class, space) in classes.take(CLASS_SPACES).zip(1u8..) {
                 let Some(map) = self.router.qos.class_maps.get(&class.name) else {
-                    self.note(class.line, format!("class map {} is not defined", class.name));
+                    self.missing(class.line, format!("class map {} is not defined", class.name));
                     continue;
                 };
                 let sets: Vec<Option<Vec<u8>>> = map.matches.iter().map(code_points).collect();
