@@ -258,7 +258,7 @@ pub fn data_plane(data: &[u8]) {
                 let mtu = 72 + usize::from(input.octet());
                 let order = input.octet();
                 clear_df(&mut packet);
-                let how = Fragmentation { ignore_df: true, identification: order.into() };
+                let how = Fragmentation { ignore_df: true, identification: order.into(), ..Fragmentation::default() };
                 let Ok(mut parts) = fragment(&packet, mtu, how) else { continue };
                 let count = parts.len();
                 parts.rotate_left(usize::from(order & 7) % count);

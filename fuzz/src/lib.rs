@@ -11,6 +11,7 @@ pub use replay::replay_window;
 use stats_alloc::{INSTRUMENTED_SYSTEM, Region, StatsAlloc};
 use std::alloc::System;
 use std::net::{IpAddr, Ipv6Addr};
+use wire::ikev1;
 use wire::ikev2::{Chain, Header, Message, Payload, PayloadType, emit_chain, parse_chain};
 use wire::ip::{self, Protocol};
 use wire::natt::{self, Natt};
@@ -21,7 +22,10 @@ static ALLOCATOR: &StatsAlloc<System> = &INSTRUMENTED_SYSTEM;
 
 /// Octets that reading may allocate for each octet of input, and for none at all. The worst are payloads of 4 octets,
 /// each of which becomes a [`Payload`], and attributes of 4 octets in a vector that grows.
-const PER_OCTET: usize = size_of::<Payload>() / 4 + 2;
+const PER_OCTET: usize = {
+    let (older, newer) = (size_of::<ikev1::Payload>(), size_of::<Payload>());
+    (if older > newer { older } else { newer }) / 4 + 2
+};
 const AT_LEAST: usize = 512;
 
 /// Reads `data` and checks that what was allocated for it is bounded by its length.
@@ -69,6 +73,45 @@ pub fn ikev2_values(message: &Message) {
     ikev2_message(&message.to_bytes());
 }
 
+/// An IKEv1 message as it stands in a datagram. If that is refused, its payloads are read as if the header were right,
+/// as the contents of an encrypted message would be; what follows them is padding. What is read is written as the
+/// same octets; where reading fails, the walk by generic headers meets the fault too.
+pub fn ikev1_message(data: &[u8]) {
+    match bounded(data, ikev1::Message::parse) {
+        Ok(message) => {
+            assert_eq!(message.to_bytes(), data);
+            for payload in message.payloads() {
+                if let ikev1::Body::Notification(notification) = &payload.body {
+                    let _ = bounded(&notification.data, |data| ikev1::Attribute::parse_list(data, 0));
+                }
+            }
+            return;
+        }
+        Err(error) => within(error, data),
+    }
+    let Ok(header) = ikev1::Header::parse(data) else { return };
+    let first = header.next_payload.or(ikev1::PayloadType::NONE);
+    let contents = &data[ikev1::Header::OCTETS..];
+    match bounded(contents, |contents| ikev1::parse_chain(first, contents, 0)) {
+        Ok((payloads, rest)) => {
+            let mut again = Vec::with_capacity(contents.len());
+            ikev1::emit_chain(&payloads, ikev1::PayloadType::NONE, &mut again);
+            again.extend(rest);
+            assert_eq!(again, contents);
+        }
+        Err(error) => {
+            within(error, contents);
+            let faults = ikev1::Chain::new(first, contents, 0).map(|step| step.and_then(|unread| unread.read()).err());
+            assert_eq!(faults.flatten().next(), Some(error));
+        }
+    }
+}
+
+/// Any value of the IKEv1 types, honest or not, can be written, and what of it is read is written as the same octets.
+pub fn ikev1_values(message: &ikev1::Message) {
+    ikev1_message(&message.to_bytes());
+}
+
 /// An ESP packet, and an AH packet, without keys: header and rest are the whole.
 pub fn esp(data: &[u8]) {
     match bounded(data, esp::Packet::parse) {
@@ -98,6 +141,7 @@ pub fn natt_demux(data: &[u8]) {
         Natt::Ike(message) => {
             assert_eq!(natt::wrap_ike(message), data);
             ikev2_message(message);
+            ikev1_message(message);
         }
         Natt::Esp(packet) => {
             assert!(!is_marked && packet == data && data.len() >= 4);
@@ -108,6 +152,13 @@ pub fn natt_demux(data: &[u8]) {
             within(error, data);
             assert!(data.len() < 4 && data != natt::KEEPALIVE);
         }
+    }
+    // The same on port 500, as the first drafts had it.
+    match natt::classify_draft(data) {
+        Natt::Esp(packet) => assert_eq!(natt::wrap_esp_draft(packet), data),
+        Natt::Ike(message) => assert!(message == data && !data.starts_with(&natt::NON_IKE_MARKER)),
+        Natt::Keepalive => assert_eq!(data, natt::KEEPALIVE),
+        Natt::Malformed(error) => within(error, data),
     }
 }
 
@@ -160,11 +211,11 @@ fn icmp_over_ipv6(data: &[u8], source: Ipv6Addr, destination: Ipv6Addr) {
     }
 }
 
-/// Tokens for libFuzzer: the numbers of IKEv2 that have a name, and the beginnings of its structures.
+/// Tokens for libFuzzer: the numbers of IKE that have a name, and the beginnings of its structures.
 pub fn dictionary() -> String {
     use wire::ikev2::{AuthMethod, ExchangeType, IdType, NotifyType};
     let mut lines =
-        vec!["# IANA numbers of IKEv2 and beginnings of its structures. Written by the test `dictionary`.".into()];
+        vec!["# IANA numbers of IKE and beginnings of its structures. Written by the test `dictionary`.".into()];
     let mut token = |name: String, octets: &[u8]| {
         let name = name.to_lowercase().replace(|c: char| !c.is_ascii_alphanumeric(), "_");
         let octets: String = octets.iter().map(|octet| format!("\\x{octet:02x}")).collect();
@@ -185,6 +236,25 @@ pub fn dictionary() -> String {
     }
     for number in AuthMethod::NAMED {
         token(format!("auth_{number}"), &[number.0, 0, 0, 0]);
+    }
+    for number in ikev1::PayloadType::NAMED {
+        token(format!("v1_header_{number}"), &[number.0, 0, 0, 8]);
+    }
+    for number in ikev1::ExchangeType::NAMED {
+        token(format!("v1_exchange_{number}"), &[ikev1::Header::VERSION_1, number.0]);
+    }
+    for number in ikev1::NotifyType::NAMED {
+        token(format!("v1_notify_{number}"), &[&[1, 16], &number.0.to_be_bytes()[..]].concat());
+    }
+    for (name, octets) in [
+        ("v1_doi_and_situation", &[0, 0, 0, 1, 0, 0, 0, 1][..]),
+        ("v1_situation_labelled", &[0, 0, 0, 1, 0, 0, 0, 6]),
+        ("v1_proposal_isakmp", &[0, 0, 0, 0x2C, 0, 1, 0, 1]),
+        ("v1_transform_key_ike", &[3, 0, 0, 0x24, 1, 1, 0, 0]),
+        ("v1_life_seconds", &[0x80, 11, 0, 1, 0, 12, 0, 4, 0, 0, 0x70, 0x80]),
+        ("v1_group", &[0x80, 4, 0, 14]),
+    ] {
+        token(name.into(), octets);
     }
     for (name, octets) in [
         ("proposal_ike", &[0, 0, 0, 0x2C, 1, 1, 0, 4][..]),

@@ -65,6 +65,15 @@ fn seeds() -> Seeds {
         let message = Message::new(header, bodies.into_iter().map(Payload::from).collect::<Vec<_>>());
         seeds.insert(("ikev2_message", name.into()), message.to_bytes());
     }
+    for line in lines("ikev1.txt").lines().filter(|line| !line.starts_with('#')) {
+        let (name, digits) = line.split_once(' ').unwrap();
+        seeds.insert(("ikev1_message", name.into()), hex(digits));
+        seeds.insert(("natt_demux", format!("ikev1-{name}")), natt::wrap_ike(&hex(digits)));
+    }
+    for (name, message) in ikev1::made() {
+        seeds.insert(("ikev1_message", name.into()), message.to_bytes());
+    }
+    seeds.insert(("ikev1_values", "aggressive-1".into()), seeds[&("ikev1_message", "aggressive-1".into())].clone());
     // Octets out of which values are drawn: any will do.
     for name in ["ike-sa-init-request-cbc", "ike-auth-request-cbc-contents"] {
         let octets = seeds[&("ikev2_message", name.into())].clone();
@@ -143,6 +152,74 @@ fn made() -> [(&'static str, Vec<Body>); 5] {
     ]
 }
 
+/// IKEv1 messages with the payloads that the captures lack, as they are inside of encrypted ones.
+mod ikev1 {
+    use wire::ikev1::*;
+
+    pub(super) fn made() -> Vec<(&'static str, Message)> {
+        let message = |bodies: Vec<Body>| {
+            let header = Header::new((1, 2), ExchangeType::QUICK, Flags::default(), 3);
+            Message::clear(header, bodies.into_iter().map(Payload::from).collect::<Vec<_>>())
+        };
+        let life = [Attribute::basic(1, 1), Attribute::variable(2, [0, 1, 0x51, 0x80])];
+        let mode = [Attribute::basic(4, 1), Attribute::basic(5, 2)];
+        let transform = |id| Transform::new(1, id, [&life[..], &mode].concat());
+        let bundle = SecurityAssociation::new([
+            Proposal::new(1, ProtocolId::AH, [0, 0, 0x10, 1], [transform(3)]),
+            Proposal::new(1, ProtocolId::ESP, [0, 0, 0x10, 2], [transform(2), transform(3)]),
+        ]);
+        let labelled = SecurityAssociation {
+            situation: Situation(7),
+            labels: [&[0, 0, 0, 9][..], &[0, 1, 0, 0, 5, 0, 0, 0, 0, 9, 0, 0, 1, 2, 0, 0], &[0; 8]].concat(),
+            ..bundle.clone()
+        };
+        let subnet = |net: u8| Identification::new(IdType::IPV4_ADDR_SUBNET, [10, net, 0, 0, 255, 255, 0, 0]);
+        let lifetime = [&[0x80, 1, 0, 1][..], &[0, 2, 0, 4, 0, 0, 0x0E, 0x10]].concat();
+        let request = [Attribute::variable(1, []), Attribute::basic(16520, 0)];
+        vec![
+            (
+                "quick-bundle",
+                message(vec![
+                    Body::Hash(vec![0xA5; 20]),
+                    Body::SecurityAssociation(bundle),
+                    Body::Nonce(vec![0x5A; 16]),
+                    Body::Identification(subnet(1)),
+                    Body::Identification(subnet(2)),
+                    Body::NatOriginalAddress(Identification::new(IdType::IPV4_ADDR, [10, 0, 0, 1])),
+                    Body::NatOriginalAddressDraft(Identification::new(IdType::IPV4_ADDR, [10, 0, 0, 2])),
+                ]),
+            ),
+            ("labelled", message(vec![Body::SecurityAssociation(labelled)])),
+            (
+                "informational",
+                message(vec![
+                    Body::Hash(vec![0xA5; 20]),
+                    Body::Delete(Delete::isakmp((1, 2))),
+                    Body::Delete(Delete::ipsec(ProtocolId::ESP, &[0x1001, 0x1002])),
+                    Body::Notification(Notification::isakmp((1, 2), NotifyType::R_U_THERE, [0, 0, 0, 1])),
+                    Body::Notification(Notification::isakmp((1, 2), NotifyType::RESPONDER_LIFETIME, lifetime)),
+                ]),
+            ),
+            (
+                "config-and-fragment",
+                message(vec![
+                    Body::Attributes(Configuration {
+                        cfg_type: 1,
+                        reserved: 0,
+                        identifier: 7,
+                        attributes: request.into(),
+                    }),
+                    Body::Fragment(Fragment { id: 1, number: 1, flags: Fragment::LAST, data: vec![0xA5; 16] }),
+                    Body::Certificate(Certificate { encoding: 4, data: vec![0x30, 0x03, 2, 1, 0] }),
+                    Body::CertificateRequest(Certificate { encoding: 4, data: vec![] }),
+                    Body::Signature(vec![0xA5; 16]),
+                    Body::NatDetectionDraft(vec![0xA5; 20]),
+                ]),
+            ),
+        ]
+    }
+}
+
 /// Windows and walks: size, kind, first number; then steps.
 fn walks() -> [(&'static str, Vec<u8>); 4] {
     let walk = |size: u32, kind: u8, first: u64, steps: &[[u8; 3]]| {
@@ -195,7 +272,12 @@ fn here(path: &str) -> std::path::PathBuf {
 /// One test for all, since what is allocated is counted for the whole process.
 #[test]
 fn replay() {
-    let targets: [(&str, Target); 7] = [
+    let targets: [(&str, Target); 9] = [
+        ("ikev1_message", counterpeer_fuzz::ikev1_message),
+        ("ikev1_values", |data| {
+            let message = arbitrary::Unstructured::new(data).arbitrary().unwrap();
+            counterpeer_fuzz::ikev1_values(&message);
+        }),
         ("ikev2_message", counterpeer_fuzz::ikev2_message),
         ("ikev2_values", |data| {
             let message = arbitrary::Unstructured::new(data).arbitrary().unwrap();

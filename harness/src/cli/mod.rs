@@ -1,6 +1,7 @@
 //! The command line.
 
 mod decode;
+mod import;
 mod mutants;
 mod profile;
 mod requirements;
@@ -65,6 +66,12 @@ enum ProfileCommand {
     /// Read a profile and print what was understood, or what is wrong with it.
     #[command(after_help = "Example:\n  counterpeer profile check edge.yaml")]
     Check(profile::CheckArgs),
+    /// Make a profile of a router from its running-config (Cisco IOS), without its keys.
+    #[command(after_help = "Examples:\n  counterpeer profile import router-a.cfg --out router-a.yaml\n  \
+        counterpeer profile import router-a.cfg --outside veth-out --inside veth-in --psk-file router-a.key\n  \
+        counterpeer profile import router-a.cfg --verbose > router-a.yaml\n\n\
+        Exit status: 0 a profile was made, 2 the configuration has faults or is not enough for one.")]
+    Import(import::ImportArgs),
 }
 
 /// Which scenarios.
@@ -148,6 +155,7 @@ pub fn execute<B: Bench>(
         Command::Requirements(args) => requirements::run(bench.as_ref(), &args, out),
         Command::Decode(args) => decode::run(&args, out),
         Command::Profile(ProfileCommand::Check(args)) => profile::check(&args, out),
+        Command::Profile(ProfileCommand::Import(args)) => import::import(&args, out, err),
     };
     result.unwrap_or_else(|failure| {
         if !failure.message.is_empty() {

@@ -2,6 +2,7 @@
 //! controlled.
 
 mod check;
+pub mod import;
 mod manual;
 mod values;
 

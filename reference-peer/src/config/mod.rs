@@ -2,6 +2,8 @@
 
 mod algorithm;
 mod identity;
+pub mod ios;
+pub mod isakmp;
 mod proposal;
 mod selector;
 

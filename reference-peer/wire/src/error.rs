@@ -1,5 +1,6 @@
 //! What reading can refuse, each with the rule that was broken.
 
+use crate::ikev1;
 use crate::ikev2::PayloadType;
 use thiserror::Error as ThisError;
 
@@ -152,6 +153,93 @@ pub enum Rule {
         /// Length field of the EAP message.
         length: u16,
         /// Octets after the generic header.
+        octets: usize,
+    },
+
+    /// The major version of an IKEv1 message is not 1.
+    #[error("major version {0} is not 1 (RFC 2408 3.1)")]
+    IsakmpMajorVersion(u8),
+    /// The header's Length is not that of the datagram.
+    #[error("header length {header} is not the {datagram} octets of the datagram (RFC 2408 5.1)")]
+    IsakmpLength {
+        /// Length field.
+        header: u32,
+        /// Octets of the datagram.
+        datagram: usize,
+    },
+    /// A Payload Length that does not even hold the generic header.
+    #[error("payload length {0} is less than 4 (RFC 2408 3.2)")]
+    IsakmpPayloadTooShort(u16),
+    /// A Payload Length beyond the end of the message or of the decrypted contents.
+    #[error("payload length {length} reaches beyond the {left} octets that are left (RFC 2408 3.2)")]
+    IsakmpPayloadTooLong {
+        /// Payload Length field.
+        length: u16,
+        /// Octets from the generic header to the end.
+        left: usize,
+    },
+    /// Next Payload names a payload, but nothing follows.
+    #[error("next payload {0} is announced, but the message ends (RFC 2408 3.2)")]
+    IsakmpPayloadMissing(ikev1::PayloadType),
+    /// Next Payload is 0, but something follows in a message in the clear.
+    #[error("{0} octets follow the last payload (RFC 2408 3.2)")]
+    IsakmpAfterLastPayload(usize),
+    /// An SA payload without a proposal.
+    #[error("SA payload holds no proposal (RFC 2408 3.4)")]
+    IsakmpNoProposal,
+    /// A proposal without a transform.
+    #[error("proposal holds no transform (RFC 2408 3.5)")]
+    IsakmpNoTransform,
+    /// A Next Payload of a proposal that disagrees with the lengths.
+    #[error("proposal's Next Payload is {found}, not {expected} (RFC 2408 3.5)")]
+    IsakmpProposalNext {
+        /// On the wire.
+        found: u8,
+        /// By the lengths.
+        expected: u8,
+    },
+    /// A Payload Length of a proposal below the fixed part and SPI, or beyond the SA payload.
+    #[error("proposal length {length} is not between {least} and {left} (RFC 2408 3.5)")]
+    IsakmpProposalLength {
+        /// Payload Length field.
+        length: u16,
+        /// Octets of fixed part and SPI.
+        least: usize,
+        /// Octets to the end of the SA payload.
+        left: usize,
+    },
+    /// # of Transforms disagrees with the transforms that there are.
+    #[error("# of Transforms is {count}, but the proposal's length holds {found} (RFC 2408 3.5)")]
+    IsakmpTransformCount {
+        /// # of Transforms field.
+        count: u8,
+        /// Transforms within the proposal.
+        found: usize,
+    },
+    /// A Next Payload of a transform that disagrees with the lengths.
+    #[error("transform's Next Payload is {found}, not {expected} (RFC 2408 3.6)")]
+    IsakmpTransformNext {
+        /// On the wire.
+        found: u8,
+        /// By the lengths.
+        expected: u8,
+    },
+    /// A Payload Length of a transform below 8 or beyond the proposal.
+    #[error("transform length {length} is not between 8 and {left} (RFC 2408 3.6)")]
+    IsakmpTransformLength {
+        /// Payload Length field.
+        length: u16,
+        /// Octets to the end of the proposal.
+        left: usize,
+    },
+    /// The SPIs of a Delete payload do not fill it.
+    #[error("{count} SPIs of {size} octets are not the {octets} octets of the Delete payload (RFC 2408 3.15)")]
+    IsakmpDeleteSpis {
+        /// # of SPIs field.
+        count: u16,
+        /// SPI Size field.
+        size: u8,
+        /// Octets after the fixed part.
         octets: usize,
     },
 

@@ -22,6 +22,7 @@ pub mod ethernet;
 mod icmp;
 pub mod icmpv4;
 pub mod icmpv6;
+pub mod ikev1;
 pub mod ikev2;
 pub mod ip;
 pub mod ipv4;

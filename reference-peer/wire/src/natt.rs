@@ -45,6 +45,28 @@ pub fn wrap_ike(message: &[u8]) -> Vec<u8> {
     [&NON_ESP_MARKER, message].concat()
 }
 
+/// The octets before an ESP packet on port 500 with the first drafts of NAT traversal: where an ISAKMP message has its
+/// initiator cookie, which is never zero.
+pub const NON_IKE_MARKER: [u8; 8] = [0; 8];
+
+/// Tells the payload of a datagram on port 500 apart, between peers who traverse NATs by the first drafts: there ESP
+/// stands behind a marker of eight octets, and IKE as it is.
+pub fn classify_draft(payload: &[u8]) -> Natt<'_> {
+    if payload == KEEPALIVE {
+        return Natt::Keepalive;
+    }
+    match payload.split_first_chunk() {
+        Some((&NON_IKE_MARKER, packet)) => Natt::Esp(packet),
+        Some(_) => Natt::Ike(payload),
+        None => Natt::Malformed(Error { offset: 0, rule: Rule::NattTooShort(payload.len()) }),
+    }
+}
+
+/// The marker of the first drafts with the ESP packet behind it.
+pub fn wrap_esp_draft(packet: &[u8]) -> Vec<u8> {
+    [&NON_IKE_MARKER, packet].concat()
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -62,6 +84,17 @@ mod tests {
         assert_eq!(classify(&[0, 0, 0, 1]), Natt::Esp(&[0, 0, 0, 1]));
         // Four octets that are an SPI and nothing more: malformed, but as ESP.
         assert_eq!(classify(&[0xDE, 0xAD, 0xBE, 0xE0]), Natt::Esp(&[0xDE, 0xAD, 0xBE, 0xE0]));
+    }
+
+    #[test]
+    fn edges_of_the_first_drafts() {
+        let malformed = |length| Natt::Malformed(Error { offset: 0, rule: Rule::NattTooShort(length) });
+        assert_eq!(classify_draft(&[]), malformed(0));
+        assert_eq!(classify_draft(&[0xFF]), Natt::Keepalive);
+        assert_eq!(classify_draft(&[0; 7]), malformed(7));
+        assert_eq!(classify_draft(&[0; 8]), Natt::Esp(&[]));
+        assert_eq!(classify_draft(&wrap_esp_draft(&[0, 0, 0, 1])), Natt::Esp(&[0, 0, 0, 1]));
+        assert_eq!(classify_draft(&[0, 0, 0, 0, 0, 0, 0, 1]), Natt::Ike(&[0, 0, 0, 0, 0, 0, 0, 1]));
     }
 
     proptest! {

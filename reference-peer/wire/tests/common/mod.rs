@@ -1,6 +1,8 @@
 //! What the integration tests share: captured frames, and strategies for IKEv2 values.
 #![allow(dead_code, reason = "each test uses a part of it")]
 
+pub(crate) mod ikev1_values;
+pub(crate) mod mutation;
 pub(crate) mod values;
 
 use std::net::IpAddr;
@@ -60,4 +62,13 @@ pub(crate) fn hex(digits: &str) -> Vec<u8> {
     let digits: String = digits.split_whitespace().collect();
     assert!(digits.len().is_multiple_of(2), "a fixture ends in mid-octet");
     (0..digits.len()).step_by(2).map(|at| u8::from_str_radix(&digits[at..at + 2], 16).unwrap()).collect()
+}
+
+/// The captured IKEv1 messages: name and octets.
+pub(crate) fn ikev1_messages() -> Vec<(&'static str, Vec<u8>)> {
+    let lines = include_str!("../ikev1.txt").lines().filter(|line| !line.starts_with('#'));
+    lines
+        .map(|line| line.split_once(' ').expect("name, then octets"))
+        .map(|(name, digits)| (name, hex(digits)))
+        .collect()
 }
