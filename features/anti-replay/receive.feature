@@ -98,3 +98,11 @@ Feature: What the anti-replay check lets through and what it drops
     And the tester rekeys the Child SA that it sends on
     Then number 1 is let through
     And number 10000 is let through
+
+  @ESP-REPLAY-013 @needs:manual-keys
+  Scenario: An SA without integrity has no replay check
+    Given the SAs are to have manual keys
+    And a pair of SAs of aes128-integnone
+    When the packet with number 1000 is let through
+    Then number 1000 is let through
+    And numbers 1 to 10 are let through

@@ -21,6 +21,8 @@ Feature: The anti-replay window
       | 256  |
       | 512  |
       | 1024 |
+      | 2048 |
+      | 4096 |
 
   @ESP-REPLAY-007
   Scenario: The window holds 32 numbers at least
@@ -68,6 +70,26 @@ Feature: The anti-replay window
     And number 1001 is let through
 
   @CISCO-REPLAY-005
+  Scenario: A check that is off is seen as off
+    Given the DUT's replay check is off
+    And a pair of SAs
+    Then the replay window is off
+
+  @CISCO-REPLAY-006
+  Scenario: Switching the check off takes the window's size away
+    Given the DUT's replay window is 128
+    And the DUT's replay check is off
+    And a pair of SAs
+    Then the replay window is off
+
+  @CISCO-REPLAY-006
+  Scenario: Setting the window's size switches the check on
+    Given the DUT's replay check is off
+    And the DUT's replay window is 128
+    And a pair of SAs
+    Then the replay window is 128
+
+  @CISCO-REPLAY-005
   Scenario: The check can be switched off
     Given the DUT's replay check is off
     And a pair of SAs
@@ -75,3 +97,16 @@ Feature: The anti-replay window
     Then numbers 1 to 10 are let through
     And numbers 1 to 10 are let through
     And number 5000 is let through
+
+  @ESP-REPLAY-003 @needs:esn
+  Scenario Outline: A window of <size> holds <size> extended numbers
+    Given the DUT's replay window is <size>
+    And the SAs are to have extended sequence numbers
+    And a pair of SAs
+    Then the replay window is <size>
+
+    Examples:
+      | size |
+      | 32   |
+      | 64   |
+      | 1024 |

@@ -281,7 +281,7 @@ pub fn data_plane(data: &[u8]) {
                 assert!(delivered == 1 || !honest || lies || !clean, "an honest packet in fragments is delivered");
             }
             _ => {
-                receiver.now = receiver.now + Duration::from_secs(input.octet().into());
+                receiver.now += Duration::from_secs(input.octet().into());
                 receiver.reassembler.handle_timeout(receiver.now);
                 let held = receiver.reassembler.waiting() as u64 + receiver.reassembler.drops().total(|_| true);
                 assert_eq!(held + receiver.used, receiver.pushed);

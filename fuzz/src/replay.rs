@@ -13,14 +13,14 @@ struct Model {
 }
 
 impl Model {
-    fn bottom(&self) -> Option<u64> {
-        let bottom = i128::from(self.top) - i128::from(self.size?) + 1;
-        Some(u64::try_from(bottom.max(0)).unwrap_or(0))
+    /// The left edge; it lies beyond 64 bits if a window of no numbers has come to the last one.
+    fn bottom(&self) -> Option<i128> {
+        Some((i128::from(self.top) - i128::from(self.size?) + 1).max(0))
     }
 
     fn check(&self, sequence: u64) -> Verdict {
         match self.bottom() {
-            Some(bottom) if sequence < bottom => Verdict::TooOld,
+            Some(bottom) if i128::from(sequence) < bottom => Verdict::TooOld,
             Some(_) if self.seen.contains(&sequence) => Verdict::Duplicate,
             _ => Verdict::New,
         }
@@ -77,7 +77,8 @@ fn receive(window: &mut ReplayWindow, model: &mut Model, sequence: u64, genuine:
         window.accept(sequence);
         model.accept(sequence);
     }
-    assert_eq!((window.top(), window.bottom()), (model.top, model.bottom()));
+    let bottom = model.bottom().and_then(|bottom| u64::try_from(bottom).ok());
+    assert_eq!((window.top(), window.bottom()), (model.top, bottom));
     if let Some(bottom) = window.bottom() {
         let edges = [Some(bottom), bottom.checked_sub(1), Some(model.top), model.top.checked_add(1)];
         edges.into_iter().flatten().for_each(|edge| assert_eq!(window.check(edge), model.check(edge), "edge {edge}"));

@@ -4,8 +4,10 @@ use crate::dissect::{Content, Dissector, SeenEsp, SeenIke, ip_summary};
 use crate::evidence::capture::{ETHERNET, Packet};
 use crate::evidence::wireshark::{ESP_TABLE, IKE_TABLE, read_esp_table, read_ike_table};
 use crate::evidence::{EspKeys, IkeKeys};
+use crate::fragments::Collector;
 use crate::tree::{self, Node};
 use crypto::{Encryption, Integrity, Prf};
+use reference_peer::Instant;
 use reference_peer::ike::v2;
 use reference_peer::ipsec::keys as esp;
 use reference_peer::ipsec::sa::SaParameters;
@@ -61,19 +63,57 @@ pub fn dissector(folder: &Path) -> Result<Dissector, String> {
     Ok(dissector)
 }
 
-/// Reads one packet; `first` is the time of the capture's first one.
-pub fn decode(dissector: &Dissector, packet: &Packet, number: usize, first: Duration) -> Decoded {
-    let (ip, content) = contents(dissector, packet);
-    let summary = match (&content, &ip) {
+/// Reads a capture packet by packet. What came in fragments is read with the last of them.
+#[derive(Debug, Clone)]
+pub struct Decoder {
+    dissector: Dissector,
+    fragments: Collector<String>,
+    first: Duration,
+}
+
+impl Decoder {
+    /// With keys; `first` is the time of the capture's first packet.
+    pub fn new(dissector: Dissector, first: Duration) -> Self {
+        Self { dissector, fragments: Collector::default(), first }
+    }
+
+    /// Reads the next packet, with its number within the capture, from 1.
+    pub fn decode(&mut self, packet: &Packet, number: usize) -> Decoded {
+        let (mut ip, mut content) = contents(&self.dissector, packet);
+        let time = packet.time.saturating_sub(self.first);
+        let mut pieces = Vec::new();
+        if let Some(fragment) = ip.as_ref().filter(|ip| ip.is_fragment()) {
+            let now = Instant::after_start(time);
+            let whole = self.fragments.push(packet.interface.clone(), now, number, &fragment.to_bytes());
+            if let Some(whole) = whole
+                && let Ok(packet) = ip::Packet::parse(&whole.packet)
+            {
+                pieces = whole.places;
+                (ip, content) = self.dissector.packet(packet);
+            }
+        }
+        let mut decoded = decoded(packet, number, ip.as_ref(), &content);
+        if !pieces.is_empty() {
+            let numbers: Vec<String> = pieces.iter().map(ToString::to_string).collect();
+            decoded.summary.push_str(&format!(", in {} fragments", pieces.len()));
+            decoded.parts.insert(0, Node::leaf("fragments", format!("packets {}", numbers.join(", "))));
+        }
+        Decoded { time, ..decoded }
+    }
+}
+
+fn decoded(packet: &Packet, number: usize, ip: Option<&ip::Packet>, content: &Content) -> Decoded {
+    let summary = match (content, ip) {
         (Content::Ike(ike), _) => format!("{} > {} {}", ike.path.local, ike.path.remote, ike.summary()),
         (Content::Esp(esp), _) => format!("{} > {} {}", esp.addresses.0, esp.addresses.1, esp.summary()),
+        (Content::Ah(ah), _) => format!("{} > {} {}", ah.addresses.0, ah.addresses.1, ah.summary()),
         (Content::Keepalive(path), _) => format!("{} > {} NAT keepalive", path.local, path.remote),
         (Content::Arp, _) => "ARP".to_owned(),
         (Content::Other(what), _) => what.clone(),
         (_, Some(ip)) => ip_summary(ip),
         (_, None) => "no IP packet".to_owned(),
     };
-    let mut parts = match &content {
+    let mut parts = match content {
         Content::Ike(ike) => ike_parts(ike),
         Content::Esp(esp) => esp_parts(esp),
         _ => Vec::new(),
@@ -84,7 +124,7 @@ pub fn decode(dissector: &Dissector, packet: &Packet, number: usize, first: Dura
     }
     Decoded {
         number,
-        time: packet.time.saturating_sub(first),
+        time: Duration::ZERO,
         interface: packet.interface.clone(),
         summary: crate::text::printable(&summary),
         comments: packet.comments.clone(),

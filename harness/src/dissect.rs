@@ -5,6 +5,7 @@ use reference_peer::Instant;
 use reference_peer::gateway::{Leg, parameters};
 use reference_peer::ike::v2::protect;
 use reference_peer::ike::v2::{ChildSa, IkeKeys, Path};
+use reference_peer::ipsec::header::Header as IpHeader;
 use reference_peer::ipsec::keys::{AhKeys, EspKeys, Opened as OpenedEsp, OpenedAh};
 use reference_peer::ipsec::sa;
 use std::fmt::Write as _;
@@ -29,10 +30,12 @@ pub struct Seen {
     pub from_dut: bool,
     /// The Ethernet frame.
     pub frame: Vec<u8>,
-    /// The IP packet, if there is a sound one in it.
+    /// The IP packet, if there is a sound one in it; with the last fragment of a packet that one, put together.
     pub ip: Option<ip::Packet>,
-    /// What it carries.
+    /// What it carries; with the last fragment what the whole packet does.
     pub content: Content,
+    /// With the last fragment of a packet the places of all its fragments, in the order in which they came.
+    pub fragments: Vec<usize>,
     /// What is to be said about it in the capture.
     pub comments: Vec<String>,
 }
@@ -269,8 +272,22 @@ impl Seen {
         }
     }
 
+    /// The IP packet in the frame itself, which may be a fragment of [`ip`](Self::ip).
+    pub fn piece(&self) -> Option<ip::Packet> {
+        let frame = ethernet::Frame::parse(&self.frame).ok()?;
+        ip::Packet::parse_prefix(&frame.payload).ok().map(|(packet, _)| packet)
+    }
+
     /// What it is, in one line.
     pub fn summary(&self) -> String {
+        let mut text = self.content_summary();
+        if !self.fragments.is_empty() {
+            let _ = write!(text, ", in {} fragments", self.fragments.len());
+        }
+        text
+    }
+
+    fn content_summary(&self) -> String {
         match (&self.content, &self.ip) {
             (Content::Ike(ike), _) => ike.summary(),
             (Content::Esp(esp), _) => esp.summary(),
@@ -287,6 +304,9 @@ impl Seen {
 /// An IP packet in one line.
 pub fn ip_summary(packet: &ip::Packet) -> String {
     let (source, destination) = (packet.source(), packet.destination());
+    if packet.is_fragment() {
+        return fragment_summary(packet);
+    }
     match packet.protocol() {
         Protocol::ICMP => match icmpv4::Packet::parse(packet.payload()) {
             Ok(icmp) => format!("{source} > {destination} ICMP {}", icmp_summary(&icmp)),
@@ -303,6 +323,18 @@ pub fn ip_summary(packet: &ip::Packet) -> String {
         },
         protocol => format!("{source} > {destination} {protocol}, {} octets", packet.payload().len()),
     }
+}
+
+/// A fragment in one line, as in `10.0.0.1 > 10.0.0.2 ESP, fragment: octets 0 to 1479, more follow`.
+fn fragment_summary(packet: &ip::Packet) -> String {
+    let octets = packet.to_bytes();
+    let header = IpHeader::parse(&octets).ok();
+    let (offset, more) =
+        header.and_then(|header| header.fragment).map_or((0, false), |fragment| (fragment.offset, fragment.more));
+    let end = (offset + packet.payload().len()).saturating_sub(1);
+    let (source, destination, protocol) = (packet.source(), packet.destination(), packet.protocol());
+    let place = if more { "more follow" } else { "the last" };
+    format!("{source} > {destination} {protocol}, fragment: octets {offset} to {end}, {place}")
 }
 
 fn icmp_summary(icmp: &icmpv4::Packet) -> String {
@@ -387,7 +419,7 @@ impl Dissector {
     fn contents(&self, packet: &ip::Packet) -> Content {
         let (source, destination) = (packet.source(), packet.destination());
         match packet.protocol() {
-            _ if packet.is_fragment() => Content::Other(format!("fragment of {}", ip_summary(packet))),
+            _ if packet.is_fragment() => Content::Other(ip_summary(packet)),
             Protocol::UDP => match udp::Datagram::parse(packet.payload(), source, destination) {
                 Ok(datagram) => self.udp(source, destination, datagram),
                 Err(error) => Content::Other(format!("UDP, malformed: {error}")),

@@ -9,6 +9,7 @@ pub mod dut;
 pub mod evidence;
 pub mod expectations;
 pub mod features;
+pub mod fragments;
 pub mod profile;
 pub mod report;
 pub mod requirements;

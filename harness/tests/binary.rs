@@ -84,3 +84,37 @@ fn whoever_stops_reading_gets_no_complaint() {
     let output = child.wait_with_output().unwrap();
     assert_eq!(String::from_utf8(output.stderr).unwrap(), "");
 }
+
+/// Steps about replay windows, run against the built-in peer, with a deviation or none: exit status and report.
+fn windows(steps: &str, deviation: &[&str]) -> (Option<i32>, String) {
+    let folder = tempfile::tempdir().unwrap();
+    let feature = format!("@esp\nFeature: Windows\n\n  @CISCO-REPLAY-003\n  Scenario: Told and measured\n{steps}");
+    std::fs::write(folder.path().join("window.feature"), feature).unwrap();
+    let (features, out) = (folder.path().to_str().unwrap(), folder.path().join("out"));
+    let fixed = ["run", "--features-dir", features, "--out", out.to_str().unwrap()];
+    let (status, text, err) = counterpeer(&[&fixed, deviation].concat());
+    assert_eq!(err, "");
+    (status, text)
+}
+
+#[test]
+fn a_window_of_another_size_than_expected_fails_with_both_numbers() {
+    let told = |told: &str, expected: &str| {
+        format!("    Given the DUT's {told}\n    And a pair of SAs\n    Then the replay window is {expected}\n")
+    };
+    for (dut, expected, measured) in [
+        ("replay window is 256", "512", "256"),
+        ("replay window is 512", "256", "512"),
+        ("replay check is off", "512", "off"),
+        ("replay window is 64", "off", "64"),
+    ] {
+        let (status, text) = windows(&told(dut, expected), &[]);
+        assert_eq!(status, Some(1), "{text}");
+        assert!(text.contains(&format!("replay window: configured {expected}, measured {measured} ")), "{text}");
+        assert!(text.contains("FAILED  Told and measured") && text.contains("1 failed"), "{text}");
+    }
+    let (status, text) = windows(&told("replay window is 512", "512"), &["--deviation", "ignores-window-size"]);
+    assert!(status == Some(1) && text.contains("configured 512, measured 64 "), "{text}");
+    let (status, text) = windows(&told("replay window is 512", "512"), &[]);
+    assert!(status == Some(0) && text.contains("configured 512, measured 512 "), "{text}");
+}

@@ -412,7 +412,7 @@ fn coverage_counts_by_tier_and_area() {
     assert_eq!((covered, &json["tiers"]["core"]["total"]), (6, &350.into()));
     let uncovered: Vec<&str> = args.into_iter().chain(["--uncovered"]).collect();
     let (_, uncovered, _) = counterpeer(FakeBench::default(), &uncovered);
-    assert_eq!(uncovered.lines().count(), 582);
+    assert_eq!(uncovered.lines().filter(|line| !line.starts_with(' ')).count(), 582);
 }
 
 #[test]

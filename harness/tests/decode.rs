@@ -1,7 +1,7 @@
 //! Captures are read, decrypted and written, and Wireshark agrees.
 #![allow(clippy::unwrap_used, reason = "a test that fails here has failed")]
 
-use counterpeer::decode::{decode, dissector};
+use counterpeer::decode::{Decoder, dissector};
 use counterpeer::evidence::{Clock, Direction, Evidence, Leg, Record, Store, capture, wireshark};
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -95,12 +95,13 @@ fn evidence(name: &str) -> Evidence {
     let read = capture::read(&std::fs::read(captures().join(format!("{name}.pcap"))).unwrap());
     let dissector = dissector(&captures()).unwrap();
     let first = read.packets[0].time;
+    let mut decoder = Decoder::new(dissector, first);
     let records = read.packets.iter().zip(1..).map(|(packet, number)| Record {
         time: packet.time - first,
         leg: Leg::Outside,
         direction: if number % 2 == 1 { Direction::ToDut } else { Direction::FromDut },
         frame: packet.data.clone(),
-        summary: decode(&dissector, packet, number, first).summary,
+        summary: decoder.decode(packet, number).summary,
         comments: vec![format!("comment on packet {number}")],
     });
     let table = |name: &str| std::fs::read_to_string(captures().join(name)).unwrap();

@@ -1,7 +1,7 @@
 //! `counterpeer decode`.
 
 use super::{Failure, Format};
-use crate::decode::{Decoded, decode, dissector};
+use crate::decode::{Decoded, Decoder, dissector};
 use crate::evidence::capture;
 use crate::report::status;
 use clap::Args;
@@ -38,7 +38,8 @@ pub(super) fn run(args: &DecodeArgs, out: &mut dyn Write) -> Result<u8, Failure>
     let dissector = dissector(folder).map_err(Failure::usage)?;
     let capture = capture::read(&octets);
     let first = capture.packets.first().map(|packet| packet.time).unwrap_or_default();
-    let packets = capture.packets.iter().zip(1..).map(|(packet, number)| decode(&dissector, packet, number, first));
+    let mut decoder = Decoder::new(dissector, first);
+    let packets = capture.packets.iter().zip(1..).map(move |(packet, number)| decoder.decode(packet, number));
     match args.format {
         Format::Text => {
             for comment in &capture.comments {

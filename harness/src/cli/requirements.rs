@@ -2,7 +2,7 @@
 
 use super::{Failure, Format, ScenarioArgs, plans};
 use crate::report::status;
-use crate::requirements::{Catalogue, Coverage};
+use crate::requirements::{Catalogue, Coverage, untested};
 use crate::run::Bench;
 use clap::Args;
 use serde_json::json;
@@ -15,7 +15,7 @@ pub(super) struct RequirementsArgs {
     /// Print for people or for programs.
     #[arg(long, value_enum, default_value_t)]
     format: Format,
-    /// List the requirements that no scenario names.
+    /// List the requirements that no scenario names, with the reason where one is known.
     #[arg(long)]
     uncovered: bool,
     /// Take the features from this folder instead of those that are built in.
@@ -44,6 +44,7 @@ pub(super) fn run<B: Bench>(bench: &B, args: &RequirementsArgs, out: &mut dyn Wr
                         "id": entry.id, "tier": entry.tier, "area": entry.area, "level": entry.level,
                         "citation": entry.citation(), "text": entry.text,
                         "covered_by": covered_by.get(entry.id.as_str()).cloned().unwrap_or_default(),
+                        "not_tested": untested().get(&entry.id),
                     })
                 })
                 .collect();
@@ -69,6 +70,9 @@ pub(super) fn run<B: Bench>(bench: &B, args: &RequirementsArgs, out: &mut dyn Wr
                     entry.citation(),
                     entry.text
                 )?;
+                if let Some(reason) = untested().get(&entry.id) {
+                    writeln!(out, "{:16} not tested: {reason}", "")?;
+                }
             }
         }
         Format::Text => text(&coverage, plans.len(), out)?,
@@ -85,5 +89,9 @@ fn text(coverage: &Coverage, scenarios: usize, out: &mut dyn Write) -> std::io::
     }
     let total: usize = coverage.tiers.iter().map(|tier| tier.total).sum();
     let covered: usize = coverage.tiers.iter().map(|tier| tier.covered).sum();
+    let reasons = coverage.uncovered.iter().filter(|id| untested().contains_key(*id)).count();
+    if reasons > 0 {
+        writeln!(out, "{reasons} of the others are not tested for a reason (--uncovered lists them)")?;
+    }
     writeln!(out, "{covered} of {total} covered by {}", crate::text::count(scenarios, "scenario"))
 }

@@ -15,6 +15,9 @@ use std::time::Duration;
 /// How long a hook may take: in a guest they run one at a time, those of other scenarios first.
 const HOOK_LIMIT: Duration = Duration::from_secs(60);
 
+/// Exit status of a hook that says that the DUT cannot do what it was to do.
+const REFUSED: i32 = 3;
+
 /// A DUT on real links.
 pub struct Dut {
     /// The DUT if it was started here.
@@ -87,7 +90,7 @@ impl Dut {
     /// Runs a hook for one tester; gives what it printed.
     ///
     /// # Errors
-    /// [`MediumError::NoHook`], [`MediumError::HookFailed`] or [`MediumError::DutDied`].
+    /// [`MediumError::NoHook`], [`MediumError::HookFailed`], [`MediumError::Refused`] or [`MediumError::DutDied`].
     pub fn control(&self, hook: Hook, plan: &Plan) -> Result<String, MediumError> {
         let words = self.control.get(hook.name()).ok_or(MediumError::NoHook(hook.name()))?;
         let value = if let Hook::Set(setting) = &hook { setting.value() } else { String::new() };
@@ -114,8 +117,10 @@ impl Dut {
             packet_io::Error::Dead(death) => MediumError::DutDied(death.to_string()),
             error => failed(error.to_string()),
         })?;
-        if output.status == 0 {
-            return Ok(output.text);
+        match output.status {
+            0 => return Ok(output.text),
+            REFUSED => return Err(MediumError::Refused { hook: name, reason: output.last_lines().join(" | ") }),
+            _ => {}
         }
         Err(failed(format!("status {}: {}", output.status, output.last_lines().join(" | "))))
     }

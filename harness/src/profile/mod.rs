@@ -51,7 +51,8 @@ pub struct Profile {
     pub dpd: Option<Dpd>,
     /// Hooks into the DUT by name, such as `initiate` or `clear_sas`: a program and its arguments, no shell. They run
     /// in the folder of the profile, or in the guest. In the words, `{tester}` stands for the address of the
-    /// scenario's tester, `{n}` for its number and `{protected}` for its protected subnet.
+    /// scenario's tester, `{n}` for its number and `{protected}` for its protected subnet. Exit status 3 says that the
+    /// DUT cannot do it, so that the scenario does not apply.
     #[serde(default)]
     pub control: BTreeMap<String, Vec<String>>,
     /// How long to wait for what.

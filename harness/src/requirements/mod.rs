@@ -8,7 +8,7 @@ mod coverage;
 pub use coverage::{AreaCoverage, Coverage, TierCoverage};
 
 use serde::{Deserialize, Serialize};
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 use std::fmt;
 use std::sync::OnceLock;
 
@@ -221,6 +221,16 @@ impl Catalogue {
     }
 }
 
+/// Why no scenario judges a requirement, by its id.
+pub fn untested() -> &'static BTreeMap<String, String> {
+    static UNTESTED: OnceLock<BTreeMap<String, String>> = OnceLock::new();
+    UNTESTED.get_or_init(|| {
+        let read: Option<BTreeMap<String, String>> =
+            serde_yaml::from_str(include_str!("untested.yaml")).expect("a unit test reads the embedded list");
+        read.unwrap_or_default()
+    })
+}
+
 /// Does a tag look like the id of a requirement (`ESP-SEQ-001`)? Such a tag must be in the catalogue.
 pub fn looks_like_id(tag: &str) -> bool {
     let mut parts = tag.split('-');
@@ -237,6 +247,14 @@ pub fn looks_like_id(tag: &str) -> bool {
 mod tests {
     #![allow(clippy::unwrap_used, reason = "a test that fails here has failed")]
     use super::*;
+
+    #[test]
+    fn what_is_not_tested_is_in_the_catalogue_and_has_a_reason() {
+        for (id, reason) in untested() {
+            assert!(Catalogue::embedded().find(id).is_some(), "{id}");
+            assert!(reason.ends_with('.') && reason.len() > 20, "{id}: {reason}");
+        }
+    }
 
     #[test]
     fn the_embedded_catalogue_reads_and_every_id_looks_like_one() {

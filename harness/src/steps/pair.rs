@@ -3,8 +3,9 @@
 use super::common::instead;
 use crate::profile::{DfBit, Window};
 use crate::run::{Step, StepError, StepResult, Steps};
-use crate::testbed::{Family, Keying, Setting, Testbed};
+use crate::testbed::{Family, Keying, Protection, Setting, Testbed};
 use reference_peer::config::Mode;
+use wire::ikev2::ProtocolId;
 
 /// Registers the steps.
 pub(super) fn register(steps: &mut Steps<Testbed>) {
@@ -37,6 +38,13 @@ pub(super) fn register(steps: &mut Steps<Testbed>) {
         Ok(())
     });
     steps.given("a pair of SAs", |testbed, _| testbed.bring_up());
+    steps.given("a pair of SAs for AH", |testbed, _| {
+        let mut proposals = testbed.profile().ipsec.proposals.iter();
+        let ah = proposals.find(|proposal| proposal.protocol == ProtocolId::AH).cloned();
+        let ah = ah.ok_or_else(|| StepError::not_applicable("the profile names no proposal for AH"))?;
+        testbed.want().protection = Some(Protection(vec![ah]));
+        testbed.bring_up()
+    });
     steps.given("a pair of SAs of {word}", |testbed, step| {
         testbed.want().protection = Some(step.arg(0)?);
         testbed.bring_up()

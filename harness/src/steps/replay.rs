@@ -1,6 +1,7 @@
 //! The anti-replay window, measured (RFC 4303 section 3.4.3 and appendix A2, guide chapter 2).
 //!
-//! Sequence numbers in steps may be sums with `W` for the configured window, as in `5000-W+1`, `2*W` and `W/2`.
+//! Sequence numbers in steps may be sums with `W` for the configured window, as in `5000-W+1`, `2*W` and `W/2`, and with
+//! powers of 2, as in `2^32-1`.
 
 use crate::profile::Window;
 use crate::run::{Step, StepError, StepResult, Steps};
@@ -11,6 +12,9 @@ use std::time::Duration;
 
 /// How far below the highest number the search for the window's edge goes.
 const SEARCH: u64 = 8192;
+
+/// What is measured where nothing is checked.
+const OFF: &str = "off";
 
 /// Registers the steps.
 pub(super) fn register(steps: &mut Steps<Testbed>) {
@@ -90,6 +94,7 @@ pub(super) fn register(steps: &mut Steps<Testbed>) {
         let size = step.arg(0)?;
         measured_window(testbed, step, size)
     });
+    steps.then("the replay window is off", is_off);
     steps.then("a random walk of {int} jumps is treated as by a window of the configured size", random_walk);
 }
 
@@ -102,26 +107,32 @@ fn configured(testbed: &Testbed) -> Option<u64> {
 }
 
 /// A sum of numbers and multiples or parts of `W`.
-fn number(testbed: &Testbed, step: &Step, index: usize) -> Result<u64, StepError> {
+pub(super) fn number(testbed: &Testbed, step: &Step, index: usize) -> Result<u64, StepError> {
     let text = step.arg_text(index)?;
     let wrong = || StepError::testbed(format!("{}: {text:?} is no sequence number", step.place()));
     let window = || {
-        let window = configured(testbed).and_then(|window| i64::try_from(window).ok());
-        window.ok_or_else(|| StepError::not_applicable("the profile names no replay window"))
+        configured(testbed)
+            .map(i128::from)
+            .ok_or_else(|| StepError::not_applicable("the profile names no replay window"))
     };
-    let mut sum = 0_i64;
+    let mut sum = 0_i128;
     for term in text.split_inclusive(['+', '-']).scan(1, |sign, term| {
         let now = *sign;
         *sign = if term.ends_with('-') { -1 } else { 1 };
         Some((now, term.trim_end_matches(['+', '-'])))
     }) {
         let (sign, term) = term;
-        let value = match term.split_once(['*', '/']) {
-            Some((factor, "W")) => factor.parse::<i64>().map_err(|_| wrong())? * window()?,
-            Some(("W", part)) => window()? / part.parse::<i64>().ok().filter(|part| *part > 0).ok_or_else(wrong)?,
+        let value = match term.split_once(['*', '/', '^']) {
+            Some(("2", power)) if term.contains('^') => {
+                1 << power.parse::<u32>().ok().filter(|power| *power <= 64).ok_or_else(wrong)?
+            }
+            Some((factor, "W")) => i128::from(factor.parse::<u32>().map_err(|_| wrong())?) * window()?,
+            Some(("W", part)) => {
+                window()? / i128::from(part.parse::<u32>().ok().filter(|part| *part > 0).ok_or_else(wrong)?)
+            }
             Some(_) => return Err(wrong()),
             None if term == "W" => window()?,
-            None => term.parse().map_err(|_| wrong())?,
+            None => term.parse::<u64>().map(i128::from).map_err(|_| wrong())?,
         };
         sum += sign * value;
     }
@@ -129,7 +140,7 @@ fn number(testbed: &Testbed, step: &Step, index: usize) -> Result<u64, StepError
 }
 
 /// All numbers between the first and the second, in the order that is written.
-fn numbers(testbed: &Testbed, step: &Step) -> Result<Vec<u64>, StepError> {
+pub(super) fn numbers(testbed: &Testbed, step: &Step) -> Result<Vec<u64>, StepError> {
     let (first, last) = (number(testbed, step, 0)?, number(testbed, step, 1)?);
     Ok(if first <= last { (first..=last).collect() } else { (last..=first).rev().collect() })
 }
@@ -145,7 +156,8 @@ pub(super) fn through_limit(testbed: &Testbed) -> Duration {
     testbed.silence()
 }
 
-fn expect(testbed: &mut Testbed, step: &mut Step, numbers: &[u64], through: bool) -> StepResult {
+/// All of these are let through, or all are dropped.
+pub(super) fn expect(testbed: &mut Testbed, step: &mut Step, numbers: &[u64], through: bool) -> StepResult {
     let limit = through_limit(testbed);
     let came = testbed.are_let_through(numbers, limit)?;
     let words = |through| if through { "let through" } else { "dropped" };
@@ -183,7 +195,7 @@ fn let_through_on(
 /// Finds the lowest number that is still let through below a fresh highest one, with numbers never used before: each
 /// probe has a highest number of its own, far beyond all before. The edge is looked at right after a long jump, and
 /// after the window has slid from there by 1, W/2, W-1, W, W+1 and 2W; if it is elsewhere, it is searched for.
-fn measured_window(testbed: &mut Testbed, step: &mut Step, size: u64) -> StepResult {
+pub(super) fn measured_window(testbed: &mut Testbed, step: &mut Step, size: u64) -> StepResult {
     let mut base = 10 * SEARCH;
     // Are the numbers at these distances below the top let through, once the window has slid?
     let mut probe = |testbed: &mut Testbed, slide: u64, distances: &[u64]| -> Result<Vec<bool>, StepError> {
@@ -206,8 +218,7 @@ fn measured_window(testbed: &mut Testbed, step: &mut Step, size: u64) -> StepRes
         let right = distances.iter().zip(&came).all(|(distance, came)| *came == (*distance < size));
         step.observed(format!("after a slide of {slide}: {}", if right { "as it should" } else { "elsewhere" }));
         if !right {
-            let measured = searched(testbed, &mut probe)?;
-            let words = measured.map_or_else(|| format!("off or over {SEARCH}"), |size| size.to_string());
+            let words = searched(testbed, &mut probe)?;
             step.measured("replay window", format!("configured {size}, measured {words}"));
             return Err(StepError::failed(format!("a window of {size}"), format!("{words}; after a slide of {slide}")));
         }
@@ -216,17 +227,40 @@ fn measured_window(testbed: &mut Testbed, step: &mut Step, size: u64) -> StepRes
     Ok(())
 }
 
-/// The window's size by halving; `None` if even the number [`SEARCH`] below the top is let through.
+/// The check is switched off: what has been there comes through again, and what is far behind.
+pub(super) fn is_off(testbed: &mut Testbed, step: &mut Step) -> StepResult {
+    let words = measured_in_space(testbed, 0)?;
+    step.measured("replay window", format!("configured off, measured {words}"));
+    if words == OFF { Ok(()) } else { Err(StepError::failed("no replay check", format!("a window of {words}"))) }
+}
+
+/// The size of the window of one sequence number space, in words. `selector` is what stands above each number.
+pub(super) fn measured_in_space(testbed: &mut Testbed, selector: u64) -> Result<String, StepError> {
+    let mut base = 10 * SEARCH;
+    let mut probe = |testbed: &mut Testbed, _, distances: &[u64]| -> Result<Vec<bool>, StepError> {
+        base += 3 * SEARCH;
+        if !lets_through(testbed, selector | base)? {
+            return Err(StepError::failed(format!("the fresh number {base} let through"), "dropped"));
+        }
+        let numbers: Vec<u64> = distances.iter().map(|distance| selector | (base - distance)).collect();
+        let limit = through_limit(testbed);
+        testbed.are_let_through(&numbers, limit)
+    };
+    searched(testbed, &mut probe)
+}
+
+/// The window's size by halving, in words; off if duplicates are let through, and the number [`SEARCH`] below the top.
 fn searched(
     testbed: &mut Testbed,
     probe: &mut impl FnMut(&mut Testbed, u64, &[u64]) -> Result<Vec<bool>, StepError>,
-) -> Result<Option<u64>, StepError> {
+) -> Result<String, StepError> {
     let mut is_in = |testbed: &mut Testbed, distance| -> Result<bool, StepError> {
         Ok(probe(testbed, 0, &[distance])?.first() == Some(&true))
     };
     let (mut low, mut high) = (0, SEARCH);
     if is_in(testbed, high)? {
-        return Ok(None);
+        let again = is_in(testbed, 0)?;
+        return Ok(if again { OFF.to_owned() } else { format!("over {SEARCH}") });
     }
     while high - low > 1 {
         let middle = low + (high - low) / 2;
@@ -236,7 +270,7 @@ fn searched(
             high = middle;
         }
     }
-    Ok(Some(high))
+    Ok(high.to_string())
 }
 
 /// Jumps of about whole blocks of 32 and 64, then a handful of numbers below the new top: each is let through exactly

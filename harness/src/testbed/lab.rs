@@ -2,15 +2,17 @@
 
 use super::medium::Medium;
 use super::sim::{MTU, Sim};
+use super::traffic::HostsFragments;
 use super::tunnel::{CHILD, CONNECTION};
 use super::wire::WireLab;
 use super::{Edits, Plan, Setting, Settings, Testbed, Wanted, hub};
 use crate::dissect::{Dissector, Seen};
 use crate::evidence::{self, Clock, Direction, Evidence, Record};
+use crate::fragments::Collector;
 use crate::profile::Profile;
 use crate::run::{Bench, DeviationInfo, Lab, ScenarioInfo, Setup, StepError, Steps};
 use rand_chacha::ChaCha20Rng;
-use rand_core::SeedableRng;
+use rand_core::{Rng, SeedableRng};
 use reference_peer::Instant;
 use reference_peer::config::{
     Child, Connection, CookiePolicy, Esn, EspProposal, IkeConfig, Remote, Retransmission, Secret, Selector,
@@ -119,15 +121,16 @@ impl Testbed {
             outside,
             inside,
             dissector: Dissector::default(),
+            fragments: Collector::default(),
             seen: Vec::new(),
             events: Vec::new(),
             notes: Vec::new(),
             delivered: Vec::new(),
             inside_received: Vec::new(),
+            hosts_fragments: HostsFragments::default(),
             hosts_answer: true,
             interrupt: setup.interrupt.clone(),
             rng: ChaCha20Rng::seed_from_u64(scenario.seed.rotate_left(32)),
-            seed: scenario.seed,
             ping_id: 0,
             since: 0,
             nat: None,
@@ -143,7 +146,8 @@ impl Testbed {
     pub fn reconfigure_tester(&mut self, change: impl FnOnce(&mut GatewayConfig)) {
         let mut config = self.tester.config().clone();
         change(&mut config);
-        self.tester = Gateway::new(config, self.seed.wrapping_add(1));
+        // SPIs and nonces of its own: the DUT may still know the gateway of before.
+        self.tester = Gateway::new(config, self.rng.next_u64());
         self.tester.set_hands(self.edits.clone());
     }
 

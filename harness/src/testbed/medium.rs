@@ -39,6 +39,10 @@ pub enum Hook {
     Log,
     /// The DUT's counters, as text.
     Counters,
+    /// What the DUT has counted of this tester's packets, as `KEY=VALUE` lines: `packets` (accepted), `replay` (seen
+    /// before, or too old; `outside_window` is added to it), `integrity` (wrong ICV) and, if it counts them,
+    /// `received` (all that came, whatever became of them).
+    SaCounters,
     /// Use SAs with manual keys with this tester.
     InstallSa(Arc<ManualSas>),
     /// Forget them, and what was set for this tester.
@@ -60,6 +64,7 @@ impl Hook {
             Self::Sas => "sas",
             Self::Log => "log",
             Self::Counters => "counters",
+            Self::SaCounters => "sa_counters",
             Self::InstallSa(_) => "install_sa",
             Self::RemoveSa => "remove_sa",
             Self::Set(setting) => setting.hook(),
@@ -82,6 +87,14 @@ pub enum MediumError {
         /// Name of the hook.
         hook: &'static str,
         /// Exit status and last lines of output.
+        reason: String,
+    },
+    /// A hook has said, by exit status 3, that the DUT cannot do what it was to do.
+    #[error("the hook `control.{hook}` says: {reason}")]
+    Refused {
+        /// Name of the hook.
+        hook: &'static str,
+        /// Last lines of output.
         reason: String,
     },
     /// The DUT's configuration cannot be changed.

@@ -4,7 +4,10 @@
 //! through its three hands, or send messages of its own making past it. Everything that crosses a link becomes one
 //! [`Seen`], and expectations look at nothing else.
 
+mod cut;
 mod edits;
+mod encapsulation;
+mod headers;
 mod hub;
 mod lab;
 mod medium;
@@ -12,7 +15,9 @@ mod nat;
 mod node;
 pub mod offer;
 mod pair;
+mod path_mtu;
 mod plan;
+mod probe;
 mod seal;
 mod settings;
 mod sim;
@@ -23,23 +28,29 @@ mod tunnel;
 mod wait;
 mod wire;
 
+pub use cut::overlapping;
 pub use edits::{Caught, Edits, Which};
+pub use encapsulation::Encapsulation;
+pub use headers::{Encapsulated, Tunnelled, changed, in_fragments, is_same, set_hop_limit, set_traffic_class, v4};
 pub use lab::CounterpeerBench;
 pub use medium::{Arrival, Control, Hook, Medium, MediumError};
 pub use nat::PortNat;
 pub use pair::{Keying, ManualSas, Ports, Protection, Wanted};
 pub use plan::{Family, Plan};
+pub use probe::{Passage, Probe, Protected, TooBig, Treatment};
 pub use seal::tunnel_draft;
 pub use settings::{Setting, Settings};
+use traffic::HostsFragments;
 pub use traffic::{PING_DATA, Ping, Pings, ip_packet};
 pub use tunnel::{CHILD, CONNECTION};
 
 use crate::dissect::{Dissector, Seen};
+use crate::fragments::Collector;
 use crate::profile::Profile;
 use crate::run::StepError;
 use rand_chacha::ChaCha20Rng;
 use reference_peer::Instant;
-use reference_peer::gateway::{Event, Gateway};
+use reference_peer::gateway::{Event, Gateway, Leg};
 use reference_peer::netif::Interface;
 use std::sync::Arc;
 use std::sync::mpsc::TryRecvError;
@@ -60,6 +71,8 @@ pub struct Testbed {
     outside: Interface,
     inside: Option<Interface>,
     dissector: Dissector,
+    /// Fragments that were seen, on each leg in each direction.
+    fragments: Collector<(Leg, bool)>,
     seen: Vec<Seen>,
     events: Vec<(Instant, Event)>,
     notes: Vec<(Instant, String)>,
@@ -67,11 +80,12 @@ pub struct Testbed {
     delivered: Vec<(Instant, Vec<u8>)>,
     /// Packets that came out of the DUT at the host on its inside.
     inside_received: Vec<(Instant, Vec<u8>)>,
+    /// Fragments that wait at the two hosts.
+    hosts_fragments: HostsFragments,
     /// Do the hosts answer pings?
     hosts_answer: bool,
     interrupt: crate::run::Interrupt,
     rng: ChaCha20Rng,
-    seed: u64,
     ping_id: u16,
     since: usize,
     /// The NAT in front of the tester.
@@ -158,12 +172,14 @@ impl Testbed {
         &self.dissector
     }
 
-    /// Packets that came out of the tunnel at the tester's protected host, with their times.
+    /// Packets that came out of the tunnel at the tester's protected host, with their times. After the last fragment of
+    /// a packet comes the whole packet.
     pub fn delivered(&self) -> &[(Instant, Vec<u8>)] {
         &self.delivered
     }
 
-    /// Packets that came out of the DUT at the host on its inside, with their times.
+    /// Packets that came out of the DUT at the host on its inside, with their times. After the last fragment of a packet
+    /// comes the whole packet.
     pub fn inside_received(&self) -> &[(Instant, Vec<u8>)] {
         &self.inside_received
     }
@@ -216,7 +232,9 @@ impl Testbed {
 impl From<MediumError> for StepError {
     fn from(error: MediumError) -> Self {
         match error {
-            MediumError::NoHook(_) | MediumError::Fixed => Self::NotApplicable(error.to_string()),
+            MediumError::NoHook(_) | MediumError::Refused { .. } | MediumError::Fixed => {
+                Self::NotApplicable(error.to_string())
+            }
             MediumError::DutDied(_) | MediumError::HookFailed { .. } => Self::Inconclusive(error.to_string()),
             MediumError::Link(_) => Self::Testbed(error.to_string()),
         }

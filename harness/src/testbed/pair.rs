@@ -3,6 +3,7 @@
 
 use super::tunnel::CHILD;
 use super::{Family, Hook, Testbed};
+use crate::dissect::Seen;
 use crate::run::StepError;
 use reference_peer::config::{Addresses, Esn, EspProposal, Mode, NatTraversal, Selector, Window};
 use reference_peer::gateway::ManualPair;
@@ -322,8 +323,24 @@ impl Testbed {
         let theirs = pairs.iter().map(|pair| ChildSa { replay_window: window, ..pair.mirrored() }).collect();
         let sas = ManualSas { pairs: theirs, proposals, used: self.wanted.used };
         self.manual = true;
+        self.meet()?;
         self.control(Hook::InstallSa(Arc::new(sas)))?;
         self.take_pairs(pairs)
+    }
+
+    /// Both ends learn the other's hardware address while nothing is protected yet. With IKE the first message does
+    /// that; here it would be the first protected packets, and there may be more of them at once than wait for an answer.
+    fn meet(&mut self) -> Result<(), StepError> {
+        let mut ping = self.new_ping();
+        (ping.source, ping.destination) = (self.plan.tester, self.plan.dut);
+        let mark = self.mark();
+        self.send_outside(ping.packet())?;
+        let (dut, limit) = (self.plan.dut, self.answer_limit());
+        self.await_state(limit, |testbed| testbed.outside.neighbour(testbed.now(), dut).is_some())?;
+        // Its answer, if the DUT gives any, is not to come among what the scenario looks at.
+        let silence = self.silence();
+        let answer = |seen: &Seen| seen.ip.as_ref().is_some_and(|packet| ping.is_answered_by(&packet.to_bytes()));
+        self.await_seen(mark, silence, answer).map(drop)
     }
 
     /// The pair that the DUT has been given beforehand.
@@ -397,13 +414,25 @@ impl Testbed {
         }
     }
 
-    /// What has made the newest SAs: the pairs of a bundle with the innermost first.
+    /// The DUT's peer at the tester's address of this version of IP is spoken of from now on: its SAs carry what is
+    /// sent, and new ones are for it.
+    ///
+    /// # Errors
+    /// Not applicable when the profile has no such addresses outside.
+    pub fn speak_over(&mut self, outer: Family) -> Result<(), StepError> {
+        let inner = Family::of(self.plan.tester_host);
+        self.plan = self.plan.with(outer, inner).map_err(StepError::NotApplicable)?;
+        Ok(())
+    }
+
+    /// What has made the newest SAs between the present addresses: the pairs of a bundle with the innermost first.
     ///
     /// # Errors
     /// Inconclusive without SAs.
     pub fn newest_bundle(&self) -> Result<Vec<ChildSa>, StepError> {
-        let newest = self.child()?;
-        let all = self.children();
+        let mut all = self.children();
+        all.retain(|child| child.path.remote.ip() == self.plan.dut);
+        let newest = all.last().ok_or_else(|| StepError::inconclusive("the tester has no Child SA"))?;
         let layers = if newest.ike_sa.is_none() { self.protection()?.0.len() } else { 1 };
         Ok(all.get(all.len().saturating_sub(layers)..).unwrap_or_default().to_vec())
     }

@@ -109,6 +109,20 @@ impl Testbed {
     /// Inconclusive without SAs.
     pub fn protect_packet(&mut self, sequence: u64, inner: &[u8], forged: bool) -> Result<Vec<u8>, StepError> {
         let bundle = self.newest_bundle()?;
+        self.protect_packet_by(&bundle, sequence, inner, forged)
+    }
+
+    /// The same under any SAs, the innermost first.
+    ///
+    /// # Errors
+    /// Our own fault when it cannot be protected.
+    pub fn protect_packet_by(
+        &mut self,
+        bundle: &[ChildSa],
+        sequence: u64,
+        inner: &[u8],
+        forged: bool,
+    ) -> Result<Vec<u8>, StepError> {
         let mut packet = inner.to_vec();
         for (index, child) in bundle.iter().enumerate() {
             let forge = forged && index + 1 == bundle.len();
@@ -139,6 +153,11 @@ impl Testbed {
             *last ^= 1;
         }
         Ok(icv)
+    }
+
+    /// A sequence number that is higher than all before: each packet that was sent has been seen.
+    pub fn fresh_number(&self) -> u64 {
+        100_000 + 4 * self.mark() as u64
     }
 
     /// A ping under the newest SAs with this sequence number, as an outer IP packet.
@@ -201,6 +220,14 @@ impl Testbed {
         }
         Ok(through)
     }
+}
+
+/// Keys that put AH behind whatever header stands before the data, which the scenario makes.
+pub(super) fn through_outer(keys: &AhKeys) -> Result<AhKeys, StepError> {
+    let mut parameters = keys.parameters().clone();
+    parameters.mode = Mode::Transport;
+    let keys = AhKeys::new(parameters).map_err(StepError::testbed)?;
+    keys.ok_or_else(|| StepError::testbed("an ESP SA makes no AH"))
 }
 
 fn ah_keys(child: &ChildSa) -> Result<AhKeys, StepError> {

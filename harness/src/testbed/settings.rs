@@ -4,7 +4,7 @@ use super::{Hook, Testbed};
 use crate::profile::{DfBit, Profile, Window};
 use crate::run::StepError;
 use reference_peer::config;
-use reference_peer::gateway::GatewayConfig;
+use reference_peer::gateway::{GatewayConfig, TunnelInterface};
 use reference_peer::ipsec::sa;
 use std::fmt;
 
@@ -20,6 +20,10 @@ pub enum Setting {
     PreFragmentation(bool),
     /// The longest IP packet that the DUT's outside carries towards this tester, octets.
     Mtu(usize),
+    /// The IP MTU of the virtual tunnel interface that the SAs belong to (guide chapter 3), octets.
+    TunnelMtu(usize),
+    /// Sixteen sequence number spaces an SA (guide chapter 2, `multi-sn`).
+    SequenceSpaces(bool),
 }
 
 impl Setting {
@@ -30,17 +34,21 @@ impl Setting {
             Self::DfBit(_) => "set_df_bit",
             Self::PreFragmentation(_) => "set_pre_fragmentation",
             Self::Mtu(_) => "set_mtu",
+            Self::TunnelMtu(_) => "set_tunnel_mtu",
+            Self::SequenceSpaces(_) => "set_multi_sn",
         }
     }
 
     /// The value as a hook gets it.
     pub fn value(self) -> String {
         match self {
-            Self::ReplayWindow(Window::Off) | Self::PreFragmentation(false) => "off".to_owned(),
-            Self::PreFragmentation(true) => "on".to_owned(),
+            Self::ReplayWindow(Window::Off) | Self::PreFragmentation(false) | Self::SequenceSpaces(false) => {
+                "off".to_owned()
+            }
+            Self::PreFragmentation(true) | Self::SequenceSpaces(true) => "on".to_owned(),
             Self::ReplayWindow(Window::Packets(packets)) => packets.to_string(),
             Self::DfBit(df) => format!("{df:?}").to_lowercase(),
-            Self::Mtu(octets) => octets.to_string(),
+            Self::Mtu(octets) | Self::TunnelMtu(octets) => octets.to_string(),
         }
     }
 
@@ -51,6 +59,8 @@ impl Setting {
             Self::DfBit(df) => gateway.data.df_bit = df.into(),
             Self::PreFragmentation(on) => gateway.data.pre_fragmentation = on,
             Self::Mtu(octets) => gateway.outside_mtu = octets,
+            Self::TunnelMtu(ip_mtu) => gateway.data.tunnel_interface = Some(TunnelInterface { ip_mtu }),
+            Self::SequenceSpaces(on) => gateway.data.sequence_spaces = on,
         }
     }
 }
@@ -91,6 +101,10 @@ pub struct Settings {
     pub pre_fragmentation: Option<bool>,
     /// The longest IP packet that the outside carries, octets.
     pub mtu: usize,
+    /// The IP MTU of the tunnel interface, if there is one.
+    pub tunnel_mtu: Option<usize>,
+    /// Sequence number spaces.
+    pub sequence_spaces: bool,
     /// Has anything been changed?
     pub(super) changed: bool,
 }
@@ -103,6 +117,8 @@ impl Settings {
             df_bit: ipsec.df_bit,
             pre_fragmentation: ipsec.pre_fragmentation,
             mtu: profile.outside.mtu,
+            tunnel_mtu: None,
+            sequence_spaces: false,
             changed: false,
         }
     }
@@ -113,6 +129,8 @@ impl Settings {
             Setting::DfBit(df) => self.df_bit == Some(df),
             Setting::PreFragmentation(on) => self.pre_fragmentation == Some(on),
             Setting::Mtu(octets) => self.mtu == octets,
+            Setting::TunnelMtu(octets) => self.tunnel_mtu == Some(octets),
+            Setting::SequenceSpaces(on) => self.sequence_spaces == on,
         }
     }
 
@@ -123,6 +141,8 @@ impl Settings {
             Setting::DfBit(df) => self.df_bit = Some(df),
             Setting::PreFragmentation(on) => self.pre_fragmentation = Some(on),
             Setting::Mtu(octets) => self.mtu = octets,
+            Setting::TunnelMtu(octets) => self.tunnel_mtu = Some(octets),
+            Setting::SequenceSpaces(on) => self.sequence_spaces = on,
         }
     }
 }

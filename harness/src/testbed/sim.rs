@@ -3,6 +3,7 @@
 use super::medium::{Arrival, Control, Hook, Medium, MediumError};
 use super::node::GatewayNode;
 use super::plan::Plan;
+use super::settings::Setting;
 use reference_peer::Instant;
 use reference_peer::gateway::{Gateway, GatewayConfig, Leg};
 use reference_peer::ike::v2::IkeSaId;
@@ -191,8 +192,22 @@ impl Sim {
                 gateway.crypto_sas(now).iter().for_each(|sa| text.push_str(&sa.to_string()));
                 return Ok(text);
             }
-            Hook::Counters => return Ok(format!("{:#?}", gateway.data().drops().iter().collect::<Vec<_>>())),
+            Hook::Counters => {
+                let drops = gateway.data().drops().iter().map(|(reason, count)| format!("{reason}: {count}\n"));
+                let sas = gateway.crypto_sas(now).into_iter().map(|sa| sa.to_string());
+                return Ok(drops.chain(sas).collect());
+            }
             Hook::Log => return Ok(gateway.log().map(|line| format!("{line}\n")).collect()),
+            Hook::SaCounters => {
+                let inbound = gateway.crypto_sas(now).into_iter().filter(|sa| sa.inbound);
+                let without_sa: u64 = gateway.data().drops().iter().map(|(_, count)| count).sum();
+                let (mut received, mut packets, mut replay, mut integrity) = (without_sa, 0, 0, 0);
+                for sa in inbound {
+                    (packets, replay) = (packets + sa.packets, replay + sa.replay_drops);
+                    (received, integrity) = (received + sa.packets + sa.dropped_packets, integrity + sa.auth_fails);
+                }
+                return Ok(format!("received={received}\npackets={packets}\nreplay={replay}\nintegrity={integrity}\n"));
+            }
             Hook::InstallSa(sas) => {
                 gateway.install_manual(now, sas.pairs.clone()).map_err(|error| failed(error.to_string()))?;
                 let (to_dut, from_dut) = sas.used;
@@ -201,6 +216,11 @@ impl Sim {
                 }
             }
             Hook::RemoveSa => gateway.forget(now),
+            // This is switched while SAs are in use.
+            Hook::Set(setting @ Setting::SequenceSpaces(on)) => {
+                setting.apply(&mut self.config);
+                gateway.set_sequence_spaces(on);
+            }
             Hook::Set(setting) => {
                 setting.apply(&mut self.config);
                 self.dut = Self::dut(&self.plan, &self.config, self.seed);

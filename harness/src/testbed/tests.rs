@@ -2,7 +2,7 @@
 
 #![allow(clippy::unwrap_used, reason = "a test that panics has failed")]
 
-use super::{CounterpeerBench, Hook, Testbed};
+use super::{CounterpeerBench, Hook, Setting, Testbed, Treatment};
 use crate::profile::Profile;
 use crate::run::{Bench, Interrupt, Lab, ScenarioInfo, Setup};
 use crate::verdict::Place;
@@ -24,6 +24,11 @@ fn scenario() -> ScenarioInfo {
         tags: Vec::new(),
         seed: 42,
     }
+}
+
+/// A scenario's world with the built-in peer.
+pub(super) fn begin() -> Testbed {
+    lab().begin(&scenario()).unwrap()
 }
 
 #[test]
@@ -67,4 +72,47 @@ fn a_run_repeats_from_its_seed() {
         lab.finish(testbed).records
     };
     assert_eq!(run(), run());
+}
+
+#[test]
+fn what_comes_in_fragments_is_one_packet_with_their_places() {
+    let mut testbed = begin();
+    testbed.set(Setting::Mtu(1000)).unwrap();
+    testbed.set(Setting::PreFragmentation(false)).unwrap();
+    testbed.establish().unwrap();
+    let (probe, passage) = testbed.pass_one(1200, false).unwrap();
+    assert_eq!((probe.octets(), passage.treatment(), passage.arrived), (1200, Treatment::After, true));
+    let protected = &passage.protected[0];
+    assert_eq!(protected.pieces.len(), 2);
+    assert_eq!(protected.len, testbed.encapsulation().unwrap().protected_len(1200, 20));
+    let seen = &testbed.seen()[protected.place];
+    assert_eq!(seen.fragments.last(), Some(&protected.place));
+    assert!(seen.summary().ends_with("in 2 fragments"), "{}", seen.summary());
+    let (first, last) = (seen.fragments[0], seen.fragments[1]);
+    let told = |place: usize| crate::dissect::ip_summary(&testbed.seen()[place].piece().unwrap());
+    assert!(told(first).ends_with("fragment: octets 0 to 975, more follow"), "{}", told(first));
+    assert!(told(last).ends_with("the last"), "{}", told(last));
+
+    testbed.set(Setting::PreFragmentation(true)).unwrap();
+    testbed.establish().unwrap();
+    let (_, passage) = testbed.pass_one(1200, false).unwrap();
+    assert_eq!((passage.treatment(), passage.arrived), (Treatment::Before, true));
+    let (_, passage) = testbed.pass_one(1200, true).unwrap();
+    assert_eq!(passage.treatment(), Treatment::Dropped);
+    assert_eq!(passage.told(), Some(testbed.longest_inner().unwrap()));
+}
+
+#[test]
+fn hosts_answer_pings_that_come_in_fragments() {
+    let mut testbed = begin();
+    testbed.establish().unwrap();
+    let mut ping = testbed.new_ping();
+    ping.data = vec![0x61; 4000];
+    let before = testbed.come_out();
+    testbed.send_from_tester_host(&ping.packet()).unwrap();
+    let answered = |testbed: &Testbed| testbed.delivered().iter().any(|(_, packet)| ping.is_answered_by(packet));
+    assert!(testbed.await_state(Duration::from_secs(1), answered).unwrap());
+    assert!(testbed.came_out_inside(before.1, |packet| ping.is_request(packet)));
+    let fragments = testbed.inside_received().iter().filter(|(_, packet)| packet.len() <= 1500).count();
+    assert!(fragments > 2);
 }

@@ -7,6 +7,7 @@ use reference_peer::Instant;
 use reference_peer::config::Mode;
 use reference_peer::gateway::{Leg, echo_reply};
 use reference_peer::ike::v2::Path;
+use reference_peer::ipsec::fragment::{Fragmentation, Reassembler, Reassembly, fragment};
 use std::net::{IpAddr, SocketAddr};
 use std::time::Duration;
 use wire::ip::{self, Protocol};
@@ -64,7 +65,7 @@ impl Ping {
 
 /// Is it a request, from whom to whom, identifier and sequence number.
 fn echo(packet: &[u8]) -> Option<(bool, IpAddr, IpAddr, u16, u16)> {
-    let packet = ip::Packet::parse(packet).ok()?;
+    let packet = ip::Packet::parse(packet).ok().filter(|packet| !packet.is_fragment())?;
     let (request, echo) = match packet.protocol() {
         Protocol::ICMP => match icmpv4::Packet::parse(packet.payload()).ok()?.message {
             icmpv4::Message::EchoRequest(echo) => (true, echo),
@@ -165,16 +166,18 @@ impl Testbed {
         Ok(ping)
     }
 
-    /// Sends an IP packet from the host on the DUT's inside.
+    /// Sends an IP packet from the host on the DUT's inside, in fragments where it is longer than its link carries.
     ///
     /// # Errors
-    /// Not applicable without an inside leg.
+    /// Not applicable without an inside leg; our own fault where it must not be fragmented.
     pub fn send_from_inside(&mut self, packet: Vec<u8>) -> Result<(), StepError> {
         let now = self.now();
         let Some(inside) = &mut self.inside else {
             return Err(StepError::not_applicable("the profile has no inside leg"));
         };
-        inside.send_ip(now, packet).map_err(StepError::testbed)?;
+        for piece in fragment(&packet, inside.mtu(), Fragmentation::default()).map_err(StepError::testbed)? {
+            inside.send_ip(now, piece).map_err(StepError::testbed)?;
+        }
         self.flush()
     }
 
@@ -251,31 +254,69 @@ impl Testbed {
             || self.delivered.get(delivered..).unwrap_or_default().iter().any(|(_, p)| ping.is_answered_by(p))
     }
 
+    /// How often has a ping come out of the DUT on the inside, or, without a leg there, its answer at the tester's host,
+    /// since [`come_out`](Self::come_out)?
+    pub fn times_come_out(&self, (delivered, inside): (usize, usize), ping: &Ping) -> usize {
+        if self.has_inside() {
+            let came = self.inside_received.get(inside..).unwrap_or_default().iter();
+            return came.filter(|(_, packet)| ping.is_request(packet)).count();
+        }
+        let came = self.delivered.get(delivered..).unwrap_or_default().iter();
+        came.filter(|(_, packet)| ping.is_answered_by(packet)).count()
+    }
+
     /// A packet has come out of the tunnel at the tester's protected host.
     pub(super) fn tester_host_received(&mut self, now: Instant, packet: Vec<u8>) {
-        if self.hosts_answer
-            && let Ok(parsed) = ip::Packet::parse(&packet)
-            && parsed.destination() == self.plan.tester_host
-            && let Some(reply) = echo_reply(&parsed)
-        {
-            self.tester.handle(now, Leg::Inside, &reply.to_bytes());
-        }
+        let whole = self.hosts_fragments.tester.push(now, &packet);
+        let was_fragment = is_fragment(&packet);
         self.delivered.push((now, packet));
+        let Reassembly::Whole(packet) = whole else { return };
+        if self.hosts_answer
+            && let Some(reply) = reply_of(self.plan.tester_host, &packet)
+        {
+            self.tester.handle(now, Leg::Inside, &reply);
+        }
+        if was_fragment {
+            self.delivered.push((now, packet));
+        }
     }
 
     /// A packet has come out of the DUT at the host on its inside.
     pub(super) fn inside_host_received(&mut self, now: Instant, packet: Vec<u8>) {
+        let whole = self.hosts_fragments.inside.push(now, &packet);
+        let was_fragment = is_fragment(&packet);
+        self.inside_received.push((now, packet));
+        let Reassembly::Whole(packet) = whole else { return };
         if self.hosts_answer
-            && let Ok(parsed) = ip::Packet::parse(&packet)
-            && parsed.destination() == self.plan.inside_host
-            && let Some(reply) = echo_reply(&parsed)
+            && let Some(reply) = reply_of(self.plan.inside_host, &packet)
             && let Some(inside) = &mut self.inside
         {
-            // Without a route to the asker the answer is lost, as in any host.
-            let _ = inside.send_ip(now, reply.to_bytes());
+            for piece in fragment(&reply, inside.mtu(), Fragmentation::default()).unwrap_or_default() {
+                // Without a route to the asker the answer is lost, as in any host.
+                let _ = inside.send_ip(now, piece);
+            }
         }
-        self.inside_received.push((now, packet));
+        if was_fragment {
+            self.inside_received.push((now, packet));
+        }
     }
+}
+
+/// Fragments that wait at the two hosts for the rest of their packets.
+#[derive(Debug, Default)]
+pub(super) struct HostsFragments {
+    tester: Reassembler,
+    inside: Reassembler,
+}
+
+/// What a host answers to a whole packet.
+fn reply_of(host: IpAddr, packet: &[u8]) -> Option<Vec<u8>> {
+    let parsed = ip::Packet::parse(packet).ok().filter(|parsed| parsed.destination() == host)?;
+    Some(echo_reply(&parsed)?.to_bytes())
+}
+
+fn is_fragment(packet: &[u8]) -> bool {
+    ip::Packet::parse_prefix(packet).is_ok_and(|(packet, _)| packet.is_fragment())
 }
 
 /// An IP packet of either family.

@@ -9,8 +9,8 @@ use reference_peer::ike::v2;
 use reference_peer::netif::Interface;
 use std::net::IpAddr;
 use std::time::Duration;
-use wire::arp;
 use wire::ethernet::{self, EtherType};
+use wire::{arp, ip};
 
 /// Is this an ARP request for an address that the interface does not have?
 fn asks_for_another(frame: &[u8], interface: &Interface) -> bool {
@@ -212,8 +212,8 @@ impl Testbed {
                 crate::dissect::Content::Ah(ah) => ah.opened.is_none(),
                 _ => false,
             };
-            if shut {
-                (seen.ip, seen.content) = self.dissector.frame(&seen.frame);
+            if shut && let Some(packet) = &seen.ip {
+                (seen.ip, seen.content) = self.dissector.packet(packet.clone());
             }
         }
     }
@@ -261,8 +261,16 @@ impl Testbed {
     }
 
     fn record(&mut self, leg: Leg, from_dut: bool, at: Instant, frame: &[u8]) {
-        let (ip, content) = self.dissector.frame(frame);
-        let index = self.seen.len();
-        self.seen.push(Seen { index, at, leg, from_dut, frame: frame.to_vec(), ip, content, comments: Vec::new() });
+        let (mut ip, mut content) = self.dissector.frame(frame);
+        let (index, mut fragments) = (self.seen.len(), Vec::new());
+        if let Some(fragment) = ip.as_ref().filter(|packet| packet.is_fragment())
+            && let Some(whole) = self.fragments.push((leg, from_dut), at, index, &fragment.to_bytes())
+            && let Ok(packet) = ip::Packet::parse(&whole.packet)
+        {
+            (ip, content) = self.dissector.packet(packet);
+            fragments = whole.places;
+        }
+        let (frame, comments) = (frame.to_vec(), Vec::new());
+        self.seen.push(Seen { index, at, leg, from_dut, frame, ip, content, fragments, comments });
     }
 }

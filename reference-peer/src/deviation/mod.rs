@@ -246,7 +246,7 @@ deviations! {
 
     // ---- IKEv2: Delete ----
     /// Answers a Delete of a Child SA without closing it.
-    IgnoresChildDelete = "ignores-child-delete" ["IKE2-DEL-001"];
+    IgnoresChildDelete = "ignores-child-delete" ["IKE2-DEL-001", "CISCO-REPLAY-020"];
     /// Answers a Delete that crosses its own with another Delete.
     RepeatsCrossingDelete = "repeats-crossing-delete" ["IKE2-DEL-002"];
     /// Puts the SPIs of the IKE SA into the Delete for it.
@@ -336,7 +336,7 @@ deviations! {
     /// Installs a new Child SA only after its response is on its way.
     InstallsAfterResponse = "installs-after-response" ["REKEY-003"];
     /// Removes the old Child SA as soon as the peer has rekeyed it.
-    RemovesOldChildAtOnce = "removes-old-child-at-once" ["REKEY-005"];
+    RemovesOldChildAtOnce = "removes-old-child-at-once" ["REKEY-005", "CISCO-REPLAY-020"];
     /// Closes the wrong SA after a simultaneous rekey.
     WrongNonceComparison = "wrong-nonce-comparison" ["REKEY-006"];
     /// Accepts an IKE SA rekey without a key exchange and derives from the old keys alone.
@@ -374,7 +374,7 @@ deviations! {
     /// Forwards the TFC padding after the inner packet.
     ForwardsTfcPadding = "forwards-tfc-padding" ["ESP-FMT-009"];
     /// Processes the first fragment of an ESP packet as if it were whole.
-    ProcessesFirstFragment = "processes-first-fragment" ["ESP-FMT-010"];
+    ProcessesFirstFragment = "processes-first-fragment" ["ESP-FMT-010", "AH-FMT-005", "V6-007"];
     /// Stops processing an SA after an ESP packet that is too short.
     WedgesOnShortEsp = "wedges-on-short-esp" ["ESP-FMT-011"];
     /// Leaves the payload out of the additional authenticated data of AES-GMAC.
@@ -398,15 +398,17 @@ deviations! {
 
     // esp-seq.
     /// Gives the first packet of an SA the sequence number 0.
-    StartsSequenceAtZero = "starts-sequence-at-zero" ["ESP-SEQ-001"];
+    StartsSequenceAtZero = "starts-sequence-at-zero" ["ESP-SEQ-001", "AH-REPLAY-002"];
     /// Skips one sequence number in every eight packets.
-    SkipsSequenceNumbers = "skips-sequence-numbers" ["ESP-SEQ-002"];
+    SkipsSequenceNumbers = "skips-sequence-numbers" ["ESP-SEQ-002", "AH-REPLAY-002"];
     /// Uses one sequence number twice in every eight packets.
     RepeatsSequenceNumbers = "repeats-sequence-numbers" ["ESP-SEQ-002", "CISCO-REPLAY-008"];
     /// Goes on with sequence number 0 when the numbers are used up.
-    WrapsSequenceNumbers = "wraps-sequence-numbers" ["ESP-SEQ-003"];
+    WrapsSequenceNumbers = "wraps-sequence-numbers" ["ESP-SEQ-003", "AH-REPLAY-002"];
     /// Starts again at sequence number 1 after 63 packets.
     ResetsSequenceNumbers = "resets-sequence-numbers" ["ESP-SEQ-004"];
+    /// Counts the packets of AH and ESP in a bundle with one counter.
+    SharesCounterInBundle = "shares-counter-in-bundle" ["AH-REPLAY-002"];
 
     // anti-replay.
     /// Compares a sequence number only with the highest one.
@@ -418,13 +420,13 @@ deviations! {
     /// Has a replay window that is one number too narrow.
     WindowOneTooNarrow = "window-one-too-narrow" ["ESP-REPLAY-003", "CISCO-REPLAY-002"];
     /// Moves the replay window before the ICV is verified.
-    MovesWindowBeforeIcv = "moves-window-before-icv" ["ESP-REPLAY-004", "ESP-ESN-005"];
+    MovesWindowBeforeIcv = "moves-window-before-icv" ["ESP-REPLAY-004", "AH-REPLAY-001", "ESP-ESN-005"];
     /// Marks a number in the window as seen before the ICV is verified.
     MarksNumberBeforeIcv = "marks-number-before-icv" ["ESP-REPLAY-005"];
     /// Takes the numbers that a jump skips for seen.
     MarksSkippedNumbers = "marks-skipped-numbers" ["ESP-REPLAY-006"];
     /// Has a replay window of 16 whatever is configured.
-    WindowOfSixteen = "window-of-sixteen" ["ESP-REPLAY-007", "CISCO-REPLAY-001"];
+    WindowOfSixteen = "window-of-sixteen" ["ESP-REPLAY-007", "AH-REPLAY-001", "CISCO-REPLAY-001"];
     /// Accepts the sequence number 0 once.
     AcceptsSequenceZero = "accepts-sequence-zero" ["ESP-REPLAY-008"];
     /// Clears only the newest block of the window after a jump over several.
@@ -442,33 +444,34 @@ deviations! {
     /// Does not check the sequence numbers of AH.
     SkipsReplayCheckForAh = "skips-replay-check-for-ah" ["AH-REPLAY-001"];
     /// Has a replay window of 64 whatever is configured.
-    IgnoresWindowSize = "ignores-window-size" ["CISCO-REPLAY-003"];
+    IgnoresWindowSize = "ignores-window-size" ["CISCO-REPLAY-003", "CISCO-REPLAY-006"];
     /// Checks sequence numbers although the check is switched off.
-    ChecksReplayAlthoughOff = "checks-replay-although-off" ["CISCO-REPLAY-005"];
+    ChecksReplayAlthoughOff = "checks-replay-although-off" ["CISCO-REPLAY-005", "CISCO-REPLAY-006"];
     /// Accepts sequence numbers to the left of the window.
     AcceptsLeftOfWindow = "accepts-left-of-window" ["CISCO-REPLAY-009", "CISCO-REPLAY-022"];
     /// Keeps one replay window for all sequence number spaces.
-    OneWindowForAllSpaces = "one-window-for-all-spaces" ["CISCO-REPLAY-011"];
+    OneWindowForAllSpaces = "one-window-for-all-spaces" ["CISCO-REPLAY-011", "CISCO-REPLAY-016"];
     /// Keeps a window of full size for each of several sequence number spaces.
     FullWindowForEachSpace = "full-window-for-each-space" ["CISCO-REPLAY-015"];
     /// Numbers the packets of all queues in space 0.
-    CountsAllInOneSpace = "counts-all-in-one-space" ["CISCO-REPLAY-012", "CISCO-REPLAY-013"];
+    CountsAllInOneSpace =
+        "counts-all-in-one-space" ["CISCO-REPLAY-012", "CISCO-REPLAY-013", "CISCO-REPLAY-016"];
     /// Drops packets after a gap that is wider than the window.
     RefusesGaps = "refuses-gaps" ["CISCO-REPLAY-014"];
     /// Counts replays as ICV failures.
     CountsReplaysAsIcvFailures = "counts-replays-as-icv-failures" ["CISCO-REPLAY-021"];
     /// Lets the global replay window override that of a crypto map.
     GlobalWindowWins = "global-window-wins" ["CISCO-REPLAY-004"];
-    /// Checks no sequence numbers at all where the check is off globally, whatever a crypto map says.
+    /// Checks no sequence numbers at all where the check is off globally or for one crypto map.
     DisablesReplayCheckForAll = "disables-replay-check-for-all" ["CISCO-REPLAY-004", "CISCO-REPLAY-005"];
     /// Writes no message about rejected sequence numbers.
     SilentOnReplays = "silent-on-replays" ["CISCO-REPLAY-007"];
     /// Writes messages about duplicates only, not about packets to the left of the window.
     LogsDuplicatesOnly = "logs-duplicates-only" ["CISCO-REPLAY-007"];
-    /// Has a window of the full size in each sequence number space.
-    FullWindowInEachSpace = "full-window-in-each-space" ["CISCO-REPLAY-015"];
     /// Takes packets for numbered in spaces although that is not configured.
     TakesSpacesUnasked = "takes-spaces-unasked" ["CISCO-REPLAY-016"];
+    /// Goes on without sequence number spaces for new SAs after they were switched on, and drops what has them.
+    KeepsNumberingAfterClear = "keeps-numbering-after-clear" ["CISCO-REPLAY-017"];
 
     // esn.
     /// Adds 32 zero bits to the ICV input without extended sequence numbers.
@@ -479,6 +482,10 @@ deviations! {
     NeverIncrementsEsnHighHalf = "never-increments-esn-high-half" ["ESP-ESN-003"];
     /// Verifies late packets from before the roll-over with the new high half.
     TakesLateEsnForNew = "takes-late-esn-for-new" ["ESP-ESN-004"];
+    /// Takes the high half before the first for a high half of -1.
+    TakesHighHalfOfMinusOne = "takes-high-half-of-minus-one" ["ESP-ESN-004"];
+    /// Negotiates extended sequence numbers although it does not check for replays.
+    NegotiatesEsnWithoutReplayCheck = "negotiates-esn-without-replay-check" ["ESP-ESN-007"];
     /// Never looks for a larger high half after a great loss.
     NeverResynchronisesEsn = "never-resynchronises-esn" ["ESP-ESN-008"];
 
@@ -527,6 +534,10 @@ deviations! {
     // tunnel-mode and transport-mode.
     /// Copies the inner TTL to the outer header.
     CopiesInnerTtl = "copies-inner-ttl" ["TUN-001"];
+    /// Copies the options of the inner packet to the outer header.
+    CopiesInnerOptions = "copies-inner-options" ["TUN-001"];
+    /// Forwards packets with the TTL that they came with.
+    NeverDecrementsTtl = "never-decrements-ttl" ["TUN-001", "V6-003"];
     /// Uses the inner source address in the outer header.
     InnerSourceOutside = "inner-source-outside" ["TUN-002"];
     /// Takes a packet that has only one of the two protections of a bundle.
@@ -541,8 +552,12 @@ deviations! {
     BypassesByDefault = "bypasses-by-default" ["TUN-006"];
     /// Writes next header 0 in tunnel mode.
     WrongNextHeader = "wrong-next-header" ["TUN-007"];
+    /// Uses transport mode, unasked, between two single hosts.
+    TransportBetweenHosts = "transport-between-hosts" ["TUN-009"];
     /// Copies the outer DSCP into the inner header.
     CopiesOuterDscpInside = "copies-outer-dscp-inside" ["TUN-008", "ECN-006"];
+    /// Drops protected packets with a DSCP.
+    RefusesDscp = "refuses-dscp" ["ECN-007"];
     /// Lets inner fragments pass an SA for particular ports.
     LetsFragmentsPastPorts = "lets-fragments-past-ports" ["TUN-010"];
     /// Drops inner fragments.
@@ -554,11 +569,63 @@ deviations! {
     /// Protects fragments one by one in transport mode.
     ProtectsFragmentsInTransportMode = "protects-fragments-in-transport-mode" ["TRN-004", "ESP-SEQ-005", "CISCO-PREFRAG-013"];
     /// Checks only the addresses of the inner packet.
-    ChecksAddressesOnly = "checks-addresses-only" ["TRN-005"];
+    ChecksAddressesOnly = "checks-addresses-only" ["TRN-005", "TUN-003"];
+    /// Uses transport mode without saying so in its answer.
+    OmitsTransportNotify = "omits-transport-notify" ["TRN-001"];
+    /// Accepts transport mode for whatever the peer wants it for.
+    AcceptsAnyTransport = "accepts-any-transport" ["TRN-007", "CISCO-V6VTI-001"];
 
     // ah-format, ah-mutable-fields.
     /// Includes the TTL in the ICV of AH.
-    CoversTtlWithAh = "covers-ttl-with-ah" ["AH-MUT-001"];
+    CoversTtlWithAh = "covers-ttl-with-ah" ["AH-MUT-001", "AH-MUT-004"];
+    /// Includes the TOS octet in the ICV of AH.
+    CoversTosWithAh = "covers-tos-with-ah" ["AH-MUT-001"];
+    /// Includes the flow label in the ICV of AH.
+    CoversFlowLabelWithAh = "covers-flow-label-with-ah" ["AH-MUT-004"];
+    /// Leaves the Identification out of the ICV of AH.
+    LeavesIdentificationOutOfAh = "leaves-identification-out-of-ah" ["AH-MUT-002"];
+    /// Computes the ICV of AH with the source address of the SA, whatever the packet's is.
+    TakesSourceFromSa = "takes-source-from-sa" ["AH-MUT-007", "AH-MUT-002", "AH-MUT-004"];
+    /// Zeroes all IPv4 options for the ICV of AH.
+    ZeroesAllOptions = "zeroes-all-options" ["AH-MUT-003"];
+    /// Zeroes only the data of IPv4 options for the ICV of AH, not their type and length.
+    ZeroesOptionDataOnly = "zeroes-option-data-only" ["AH-MUT-003"];
+    /// Zeroes whole IPv6 extension headers for the ICV of AH.
+    ZeroesExtensionHeaders = "zeroes-extension-headers" ["AH-MUT-005"];
+    /// Computes the ICV of AH with the first hop of a source route as destination.
+    AimsAtFirstHop = "aims-at-first-hop" ["AH-MUT-006"];
+    /// Names itself in the Next Header field of AH.
+    AhNamesItself = "ah-names-itself" ["AH-FMT-001"];
+    /// Counts the Payload Len of AH over IPv6 in units of eight octets.
+    CountsAhInEightOctets = "counts-ah-in-eight-octets" ["AH-FMT-002"];
+    /// Pads AH over IPv4 to eight octets.
+    PadsAhToEight = "pads-ah-to-eight" ["AH-FMT-002"];
+    /// Fills the RESERVED field of AH.
+    FillsAhReserved = "fills-ah-reserved" ["AH-FMT-003"];
+    /// Drops AH packets whose RESERVED field is not zero.
+    RejectsAhReserved = "rejects-ah-reserved" ["AH-FMT-003"];
+    /// Zeroes the RESERVED field of AH for the ICV.
+    ZeroesAhReserved = "zeroes-ah-reserved" ["AH-FMT-003"];
+    /// Takes AH of any length that its Payload Len names.
+    TakesAnyAhLength = "takes-any-ah-length" ["AH-FMT-006"];
+
+    // ipv6.
+    /// Copies the extension headers of the inner packet to the outer header.
+    CopiesExtensionHeaders = "copies-extension-headers" ["V6-001"];
+    /// Copies the inner flow label to the outer header.
+    CopiesFlowLabel = "copies-flow-label" ["V6-002"];
+    /// Writes next header 4 for every inner packet.
+    AlwaysNextHeader4 = "always-next-header-4" ["V6-003", "TUN-007"];
+    /// Reads no IPv6 traffic selectors.
+    IgnoresIpv6Selectors = "ignores-ipv6-selectors" ["V6-005"];
+    /// Sends UDP datagrams over IPv6 without a checksum.
+    OmitsUdpChecksumOverIpv6 = "omits-udp-checksum-over-ipv6" ["V6-006"];
+    /// Takes UDP datagrams over IPv6 without a checksum.
+    TakesUdpWithoutChecksumOverIpv6 = "takes-udp-without-checksum-over-ipv6" ["V6-006"];
+    /// Drops IPv6 packets with an atomic Fragment header.
+    DropsAtomicFragments = "drops-atomic-fragments" ["V6-007"];
+    /// Swaps the two halves of the traffic class of the outer IPv6 header.
+    SwapsTrafficClassHalves = "swaps-traffic-class-halves" ["V6-008"];
 
     // tos-ecn and df-bit.
     /// Sends DSCP 0 in the outer header.

@@ -4,8 +4,9 @@ use super::Gateway;
 use crate::Instant;
 use crate::config::Mode;
 use crate::ipsec::drops::DropReason;
+use crate::ipsec::replay::ReplayWindow;
 use crate::ipsec::sa::{Protocol, SaParameters, Usage};
-use crate::ipsec::sequence::{Numbering, SPACES};
+use crate::ipsec::sequence::{Numbering, ReplayCheck, SPACES};
 use std::fmt;
 use std::net::IpAddr;
 
@@ -61,7 +62,10 @@ impl CryptoSa {
             spi: sa.spi,
             local,
             remote,
-            replay_window: sa.replay_window,
+            replay_window: match sa.numbering {
+                Numbering::Spaces => sa.replay_window.map(ReplayCheck::size_of_each_space),
+                Numbering::Plain | Numbering::Extended => sa.replay_window,
+            },
             esn: sa.numbering == Numbering::Extended,
             spaces,
             mtu: None,
@@ -133,6 +137,7 @@ impl Gateway {
                 let usage = sa.usage();
                 let verified = if sa.parameters().has_integrity() { usage.packets } else { 0 };
                 all.push(CryptoSa {
+                    replay_window: sa.replay().windows().first().and_then(ReplayWindow::size),
                     dropped_packets: sa.drops().total(|reason| reason != DropReason::Dummy),
                     replay_drops: sa.drops().total(DropReason::is_replay),
                     auth_packets: verified,

@@ -114,9 +114,11 @@ impl Gateway {
     /// # Errors
     /// Parameters that make no SA, or an SPI that is in use. None of the pairs is used then.
     pub fn install_manual(&mut self, now: Instant, bundle: Vec<ChildSa>) -> Result<(), SaError> {
-        for (index, child) in bundle.iter().enumerate() {
+        // The newest SA that fits takes a packet: that has to be the innermost one, which in transport mode has the same
+        // selectors as the others.
+        for (index, child) in bundle.iter().rev().enumerate() {
             if let Err(error) = self.data.install(child, now) {
-                bundle.iter().take(index).for_each(|child| self.data.remove(child.inbound_spi));
+                bundle.iter().rev().take(index).for_each(|child| self.data.remove(child.inbound_spi));
                 return Err(error);
             }
         }
@@ -173,6 +175,10 @@ mod tests {
 
     /// The guide's `ah-sha-hmac esp-des esp-sha-hmac`: AH over ESP.
     fn bundle(rng: &mut ChaCha20Rng) -> Vec<ChildSa> {
+        bundle_in(Mode::Tunnel, rng)
+    }
+
+    fn bundle_in(mode: Mode, rng: &mut ChaCha20Rng) -> Vec<ChildSa> {
         let path = Path { local: SocketAddr::new(A, 4500), remote: SocketAddr::new(B, 4500) };
         let pair = |proposal: &str, mode, local_ts, remote_ts| ManualPair {
             name: proposal.to_owned(),
@@ -185,8 +191,11 @@ mod tests {
             remote_ts: vec![remote_ts],
             replay_window: None,
         };
-        let nets = (range([10, 1, 0, 0], [10, 1, 255, 255]), range([10, 2, 0, 0], [10, 2, 255, 255]));
-        let esp = pair("des-sha1", Mode::Tunnel, nets.0, nets.1);
+        let nets = match mode {
+            Mode::Tunnel => (range([10, 1, 0, 0], [10, 1, 255, 255]), range([10, 2, 0, 0], [10, 2, 255, 255])),
+            Mode::Transport => (host(A), host(B)),
+        };
+        let esp = pair("des-sha1", mode, nets.0, nets.1);
         let ah = pair("sha1", Mode::Transport, host(A), host(B));
         vec![esp.with_random_keys((0x1001, 0x2001), rng), ah.with_random_keys((0x1002, 0x2002), rng)]
     }
@@ -223,10 +232,47 @@ mod tests {
         assert_eq!(came[20..], ping()[20..]);
     }
 
+    /// Sequence numbers of AH and of ESP in it, of three packets.
+    fn numbers(deviation: Option<Deviation>) -> Vec<(u32, u32)> {
+        let mut rng = ChaCha20Rng::seed_from_u64(7);
+        let mut a = gateway(A, deviation);
+        a.install_manual(Instant::START, bundle(&mut rng)).unwrap();
+        let number = |packet: &[u8], at: usize| u32::from_be_bytes(*packet[at..].first_chunk().unwrap());
+        let mut next = || {
+            a.handle(Instant::START, Leg::Inside, &ping());
+            a.poll_transmit().unwrap().packet
+        };
+        (0..3).map(|_| next()).map(|sent| (number(&sent, 28), number(&sent, 48))).collect()
+    }
+
+    #[test]
+    fn each_sa_of_a_bundle_counts_for_itself() {
+        assert_eq!(numbers(None), [(1, 1), (2, 2), (3, 3)]);
+        assert_eq!(numbers(Some(Deviation::SharesCounterInBundle)), [(2, 1), (4, 3), (6, 5)]);
+    }
+
     #[test]
     fn half_a_bundle_is_not_enough() {
         assert_eq!(through(None, true), None);
         assert!(through(Some(Deviation::AcceptsHalfBundle), true).is_some());
+    }
+
+    /// All SAs of it have the same selectors.
+    #[test]
+    fn a_bundle_in_transport_mode_is_sealed_twice_and_opened_twice() {
+        let mut rng = ChaCha20Rng::seed_from_u64(7);
+        let pairs = bundle_in(Mode::Transport, &mut rng);
+        let (mut a, mut b) = (gateway(A, None), gateway(B, None));
+        b.install_manual(Instant::START, pairs.iter().map(ChildSa::mirrored).collect()).unwrap();
+        a.install_manual(Instant::START, pairs).unwrap();
+        let (IpAddr::V4(from), IpAddr::V4(to)) = (A, B) else { unreachable!() };
+        let echo = icmpv4::Packet::echo_request(1, 2, b"data".to_vec());
+        a.originate(Instant::START, &ipv4::Packet::new(from, to, Protocol::ICMP, echo.to_bytes()).to_bytes());
+        let sent = a.poll_transmit().unwrap().packet;
+        assert_eq!((sent[9], sent[20]), (51, 50), "AH protects ESP");
+        b.handle(Instant::START, Leg::Outside, &sent);
+        let answer = b.poll_transmit().unwrap().packet;
+        assert_eq!((answer[9], answer[20]), (51, 50));
     }
 
     #[test]

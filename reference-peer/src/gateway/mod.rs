@@ -53,7 +53,7 @@ use std::net::{IpAddr, SocketAddr};
 use wire::ikev2::{Body, ExchangeType, Flags, Header, Message, Notify, NotifyType, Payload, ProtocolId};
 use wire::ip::Protocol;
 use wire::natt::Natt;
-use wire::{ip, ipv4, ipv6, natt, udp};
+use wire::{Derived, ip, ipv4, ipv6, natt, udp};
 
 /// Incomplete packets that a faulty peer never recovers from.
 const MOST_BEFORE_JAM: usize = 32;
@@ -195,7 +195,7 @@ impl Gateway {
     /// A gateway without SAs. All chance in it follows from the seed.
     pub fn new(config: GatewayConfig, seed: u64) -> Self {
         Self {
-            ike: Engine::new(config.ike.clone()),
+            ike: Engine::new(anti_replay::negotiated(&config)),
             data: DataPlane::new(&config),
             watch: Watch::default(),
             keepalives: Keepalives::default(),
@@ -218,6 +218,13 @@ impl Gateway {
     /// Gives the gateway hands that edit what it sends.
     pub fn set_hands(&mut self, hands: impl Hands + 'static) {
         self.hands.outer = Box::new(hands);
+    }
+
+    /// Counts packets in sequence number spaces from now on, or no longer (guide chapter 2, `multi-sn`). SAs that there
+    /// are carry nothing any more: they have to be cleared.
+    pub fn set_sequence_spaces(&mut self, on: bool) {
+        self.config.data.sequence_spaces = on;
+        self.data.set_sequence_spaces(on);
     }
 
     /// What the gateway was told.
@@ -338,7 +345,11 @@ impl Gateway {
     pub fn send_udp(&mut self, path: Path, payload: &[u8]) {
         self.identification = self.identification.wrapping_add(1);
         let (source, destination) = (path.local.ip(), path.remote.ip());
-        let upper = udp::Datagram::new(path.local.port(), path.remote.port(), payload).to_bytes(source, destination);
+        let mut datagram = udp::Datagram::new(path.local.port(), path.remote.port(), payload);
+        if source.is_ipv6() && self.is_deviant(Deviation::OmitsUdpChecksumOverIpv6) {
+            datagram.checksum = Derived::Exactly(0);
+        }
+        let upper = datagram.to_bytes(source, destination);
         let packet = match (source, destination) {
             (IpAddr::V4(source), IpAddr::V4(destination)) => {
                 let mut packet = ipv4::Packet::new(source, destination, Protocol::UDP, upper);
@@ -366,6 +377,9 @@ impl Gateway {
         };
         if !self.config.outside.contains(&packet.destination()) {
             return self.clear_transit(now, octets);
+        }
+        if self.is_deviant(Deviation::DropsAtomicFragments) && has_fragment_header(&packet) && !packet.is_fragment() {
+            return self.dropped(None, Some(packet.source()), DropReason::Fragment);
         }
         if packet.is_fragment() {
             if self.refuses_fragments() {
@@ -410,6 +424,12 @@ impl Gateway {
         let (source, destination) = (packet.source(), packet.destination());
         let datagram = match udp::Datagram::parse(packet.payload(), source, destination) {
             Ok(datagram) if datagram.is_intact(source, destination) => datagram,
+            Ok(datagram)
+                if datagram.checksum == Derived::Exactly(0)
+                    && self.is_deviant(Deviation::TakesUdpWithoutChecksumOverIpv6) =>
+            {
+                datagram
+            }
             _ => return self.dropped(None, Some(source), DropReason::OuterMalformed),
         };
         let path = Path {
@@ -623,4 +643,10 @@ impl Gateway {
             Err(_) => self.too_big_dropped(&packet),
         }
     }
+}
+
+/// Is it a fragment, be it the only one?
+fn has_fragment_header(packet: &ip::Packet) -> bool {
+    let ip::Packet::V6(packet) = packet else { return false };
+    packet.extensions.iter().any(|extension| matches!(extension.body, ipv6::ExtensionBody::Fragment { .. }))
 }

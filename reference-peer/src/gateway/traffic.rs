@@ -39,6 +39,10 @@ pub struct DataPlane {
     drops: Drops,
     pub(super) path_mtus: PathMtus,
     pub(super) config: DataConfig,
+    /// Is the replay check off globally or for a crypto map?
+    off_somewhere: bool,
+    /// Are the packets of new SAs numbered in spaces?
+    numbers_in_spaces: bool,
     /// The treatment of the DF bit of children that have one of their own, by connection and child.
     df_bits: Vec<(String, String, DfBit)>,
     pub(super) outside_mtu: usize,
@@ -55,6 +59,8 @@ struct Pair {
     connection_id: u32,
     /// Inbound SPI of the pair that protects once more what this one has protected: the two are a bundle.
     over: Option<u32>,
+    /// Its packets are numbered otherwise than is configured by now.
+    stale: bool,
 }
 
 /// The octets of packets under an outbound SA and what goes over it.
@@ -95,6 +101,8 @@ impl DataPlane {
             waiting: VecDeque::new(),
             drops: Drops::default(),
             path_mtus: PathMtus::default(),
+            off_somewhere: anti_replay::is_off_somewhere(config),
+            numbers_in_spaces: config.data.sequence_spaces,
             config: config.data.clone(),
             outside_mtu: config.outside_mtu,
             last_connection_id: 0,
@@ -105,6 +113,15 @@ impl DataPlane {
     /// The SAs.
     pub fn sad(&self) -> &Sad {
         &self.sad
+    }
+
+    /// Counts in sequence number spaces, or no longer. What there is of SAs carries nothing any more (guide chapter 2).
+    pub(super) fn set_sequence_spaces(&mut self, on: bool) {
+        if self.config.sequence_spaces != on {
+            self.config.sequence_spaces = on;
+            self.numbers_in_spaces = on && !self.deviations.has(Deviation::KeepsNumberingAfterClear);
+            self.pairs.values_mut().for_each(|pair| pair.stale = !pair.child.esn);
+        }
     }
 
     /// The SAs, to be changed by a test: counters near their end, for example.
@@ -131,7 +148,7 @@ impl DataPlane {
         for sa in [&mut inbound, &mut outbound] {
             self.configure(sa, child);
         }
-        inbound.numbering = anti_replay::numbering_received(&self.config, child.esn, &self.deviations);
+        inbound.numbering = anti_replay::numbering_received(inbound.numbering, &self.deviations);
         let inbound = InboundSa::new(inbound, now)?;
         let outbound = OutboundSa::new(outbound, now)?;
         self.sad.insert_inbound(inbound)?;
@@ -143,7 +160,10 @@ impl DataPlane {
         let outbound = self.sad.insert_outbound(outbound);
         self.last_connection_id += 2;
         let connection_id = self.last_connection_id - 1;
-        self.pairs.insert(child.inbound_spi, Pair { outbound, child: child.clone(), connection_id, over: None });
+        self.pairs.insert(
+            child.inbound_spi,
+            Pair { outbound, child: child.clone(), connection_id, over: None, stale: false },
+        );
         Ok(())
     }
 
@@ -156,8 +176,8 @@ impl DataPlane {
         sa.ecn = self.config.ecn;
         sa.dscp = self.config.dscp;
         sa.check_padding = self.config.check_padding;
-        sa.numbering = anti_replay::numbering(&self.config, child.esn);
-        let window = anti_replay::effective(&self.config, child.replay_window, sa.numbering, &self.deviations);
+        sa.numbering = anti_replay::numbering(self.numbers_in_spaces, child.esn);
+        let window = anti_replay::effective(&self.config, child.replay_window, self.off_somewhere, &self.deviations);
         sa.replay_window = window.size();
     }
 
@@ -231,6 +251,14 @@ impl DataPlane {
     /// The outbound SA that protects once more what this one has protected.
     pub(super) fn over_outbound(&self, id: OutboundId) -> Option<OutboundId> {
         Some(self.pairs.get(&self.pair_of(id)?.over?)?.outbound)
+    }
+
+    /// Goes on in one SA where another has come to. Only of a peer that is faulty on purpose.
+    fn copy_counter(&mut self, from: OutboundId, to: OutboundId, space: u8) {
+        let last = self.sad.outbound(from).and_then(|sa| sa.counter().last().get(usize::from(space)).copied());
+        if let (Some(last), Some(sa)) = (last, self.sad.outbound_mut(to)) {
+            sa.counter_mut().preset(space, last);
+        }
     }
 
     /// How long packets get under an outbound SA.
@@ -340,6 +368,9 @@ impl Gateway {
         self.events.push_back(Event::Decapsulated { spi, sequence });
         if let Some(pair) = self.data.pairs.get(&spi) {
             let (ike_sa, mode) = (pair.child.ike_sa, pair.child.mode);
+            if pair.stale {
+                return self.dropped(Some(spi), Some(outer.source), DropReason::Numbering);
+            }
             if let Some(ike_sa) = ike_sa {
                 if !self.is_deviant(Deviation::OverlooksEspLiveness) {
                     self.watch.heard(ike_sa, now);
@@ -397,11 +428,16 @@ impl Gateway {
         if self.config.inside.contains(&destination) || self.config.outside.contains(&destination) {
             return self.local_protected(now, &packet);
         }
-        if decrement(&mut packet) {
+        if self.takes_hop(&mut packet) {
             self.forward(now, Leg::Inside, Leg::Outside, packet.to_bytes());
         } else {
             self.out_of_hops(now, Leg::Outside, octets, packet.source());
         }
+    }
+
+    /// One hop less; false where there is none left.
+    fn takes_hop(&self, packet: &mut ip::Packet) -> bool {
+        self.is_deviant(Deviation::NeverDecrementsTtl) || decrement(packet)
     }
 
     /// Sends a packet on as it is, in fragments if it must and may be.
@@ -444,7 +480,7 @@ impl Gateway {
             }
             return;
         }
-        if decrement(&mut packet) {
+        if self.takes_hop(&mut packet) {
             self.protect_and_send(now, &packet.to_bytes());
         } else {
             self.out_of_hops(now, Leg::Inside, octets, packet.source());
@@ -476,6 +512,9 @@ impl Gateway {
         header: &Header,
         fragment: bool,
     ) {
+        if self.data.pair_of(id).is_some_and(|pair| pair.stale) {
+            return self.dropped(Some(id.spi), Some(header.source), DropReason::Numbering);
+        }
         let space = anti_replay::space(&self.config.data, header.dscp());
         let how = Protection { space, ..Protection::default() };
         let Some(sa) = self.data.sad.outbound_mut(id) else { return };
@@ -494,7 +533,7 @@ impl Gateway {
                     self.keepalives.sent(path, now);
                 }
                 let packet = match self.data.over_outbound(id) {
-                    Some(id) => self.protect_again(now, id, &packet, how),
+                    Some(outer) => self.protect_again(now, id, outer, &packet, how),
                     None => Some(packet),
                 };
                 if let Some(packet) = packet {
@@ -507,16 +546,31 @@ impl Gateway {
         }
     }
 
-    /// The outer half of a bundle.
-    fn protect_again(&mut self, now: Instant, id: OutboundId, packet: &[u8], how: Protection) -> Option<Vec<u8>> {
-        let sa = self.data.sad.outbound_mut(id)?;
-        match sa.protect(now, packet, how, &mut self.rng, &mut self.hands) {
+    /// The outer half of a bundle, over what the inner one has made.
+    fn protect_again(
+        &mut self,
+        now: Instant,
+        inner: OutboundId,
+        outer: OutboundId,
+        packet: &[u8],
+        how: Protection,
+    ) -> Option<Vec<u8>> {
+        let shared = self.is_deviant(Deviation::SharesCounterInBundle);
+        if shared {
+            self.data.copy_counter(inner, outer, how.space);
+        }
+        let sa = self.data.sad.outbound_mut(outer)?;
+        let packet = match sa.protect(now, packet, how, &mut self.rng, &mut self.hands) {
             Ok(packet) => packet,
             Err(_) => {
-                self.dropped(Some(id.spi), None, DropReason::Expired);
+                self.dropped(Some(outer.spi), None, DropReason::Expired);
                 None
             }
+        };
+        if shared {
+            self.data.copy_counter(outer, inner, how.space);
         }
+        packet
     }
 
     fn ask_for_sa(&mut self, now: Instant, octets: &[u8], flow: &Flow) {

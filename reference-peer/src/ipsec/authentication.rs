@@ -16,8 +16,9 @@ use super::sa::SaParameters;
 use super::transform::Transform;
 use super::tunnel::{IPV4, IPV6, Outer};
 use crate::config::Mode;
-use crate::deviation::Deviation;
+use crate::deviation::{Deviation, DeviationSet};
 use crate::hands::AhDraft;
+use std::net::IpAddr;
 
 /// Octets before the ICV.
 pub(crate) const FIXED: usize = 12;
@@ -51,11 +52,12 @@ pub(crate) fn protect(
     packet.clear();
     packet.reserve(MOST_AROUND + inner.len());
     let number = sa.protocol.number();
+    let has = |deviation| sa.deviations.has(deviation);
     let (next_header, rest) = match sa.mode {
         Mode::Tunnel => {
             let outer = Outer::new(sa, header, draft.identification);
             outer.push(number, packet).ok_or(ProtectError::TooLong)?;
-            (if header.is_v4() { IPV4 } else { IPV6 }, inner)
+            (if header.is_v4() || has(Deviation::AlwaysNextHeader4) { IPV4 } else { IPV6 }, inner)
         }
         Mode::Transport if header.fragment.is_some() => return Err(ProtectError::Fragment),
         Mode::Transport => {
@@ -73,11 +75,14 @@ pub(crate) fn protect(
     let icv_len = draft.icv.as_ref().map_or(transform.icv_len, Vec::len);
     let len = match &draft.padding {
         Some(padding) => FIXED + icv_len + padding.len(),
-        None => header_len(icv_len, v4),
+        None => header_len(icv_len, v4 && !has(Deviation::PadsAhToEight)),
     };
-    let payload_len = draft.payload_len.unwrap_or((len.div_ceil(4) - 2) as u8);
+    let units = if !v4 && has(Deviation::CountsAhInEightOctets) { len.div_ceil(8) - 1 } else { len.div_ceil(4) - 2 };
+    let payload_len = draft.payload_len.unwrap_or(units as u8);
+    let next_header = if has(Deviation::AhNamesItself) { number } else { next_header };
+    let reserved = if has(Deviation::FillsAhReserved) { 0xffff } else { draft.reserved };
     packet.extend_from_slice(&[draft.next_header.unwrap_or(next_header), payload_len]);
-    packet.extend_from_slice(&draft.reserved.to_be_bytes());
+    packet.extend_from_slice(&reserved.to_be_bytes());
     packet.extend_from_slice(&draft.spi.to_be_bytes());
     packet.extend_from_slice(&(draft.sequence as u32).to_be_bytes());
     packet.resize(at + FIXED + icv_len, 0);
@@ -110,13 +115,25 @@ pub(crate) struct Verified {
 
 /// Is the length of a received header that of the algorithm? More padding than alignment needs is prohibited (RFC
 /// 4302 section 3.3.3.2.1).
-pub(crate) fn check_length(transform: &Transform, prefix: &[u8], body: &[u8]) -> Result<(), DropReason> {
+pub(crate) fn check_length(
+    sa: &SaParameters,
+    transform: &Transform,
+    prefix: &[u8],
+    body: &[u8],
+) -> Result<(), DropReason> {
     let v4 = prefix.first().is_some_and(|first| first >> 4 == 4);
     let len = header_len(transform.icv_len, v4);
     if body.len() < len {
         return Err(DropReason::TooShort);
     }
-    if claimed_len(body) == Some(len) { Ok(()) } else { Err(DropReason::AhLength) }
+    if sa.deviations.has(Deviation::RejectsAhReserved) && body.get(2..4) != Some(&[0, 0]) {
+        return Err(DropReason::AhLength);
+    }
+    if claimed_len(body) == Some(len) || sa.deviations.has(Deviation::TakesAnyAhLength) {
+        Ok(())
+    } else {
+        Err(DropReason::AhLength)
+    }
 }
 
 /// Verifies the ICV of `body`, which begins with the header, of any length that holds the ICV; `prefix` is the IP
@@ -142,14 +159,19 @@ pub(crate) fn verify(
     let (fixed, icv) = head.split_at_checked(FIXED).ok_or(DropReason::TooShort)?;
     let zero = ZERO.get(..icv.len()).ok_or(DropReason::AhLength)?;
     mask(prefix, sa, masked).ok_or(DropReason::OuterOptions)?;
-    if !transform.icv_fits(sequence, [masked, fixed, zero, rest], icv) {
+    let mut signed = [0; FIXED];
+    signed.iter_mut().zip(fixed).for_each(|(octet, value)| *octet = *value);
+    if sa.deviations.has(Deviation::ZeroesAhReserved) {
+        (signed[2], signed[3]) = (0, 0);
+    }
+    if !transform.icv_fits(sequence, [masked, &signed, zero, rest], icv) {
         return Err(DropReason::BadIcv);
     }
     Ok(Verified { next_header: fixed.first().copied().unwrap_or_default(), len })
 }
 
 /// Octets of the header by its Payload Len field (RFC 4302 section 2.2).
-fn claimed_len(body: &[u8]) -> Option<usize> {
+pub(crate) fn claimed_len(body: &[u8]) -> Option<usize> {
     body.get(1).map(|&payload_len| (usize::from(payload_len) + 2) * 4)
 }
 
@@ -158,14 +180,23 @@ fn claimed_len(body: &[u8]) -> Option<usize> {
 fn mask(prefix: &[u8], sa: &SaParameters, masked: &mut Vec<u8>) -> Option<()> {
     masked.clear();
     masked.extend_from_slice(prefix);
+    let has = |deviation| sa.deviations.has(deviation);
     if masked.first()? >> 4 == 4 {
-        if !sa.deviations.has(Deviation::CoversTtlWithAh) {
+        if !has(Deviation::CoversTtlWithAh) {
             *masked.get_mut(8)? = 0;
         }
-        *masked.get_mut(1)? = 0;
+        if !has(Deviation::CoversTosWithAh) {
+            *masked.get_mut(1)? = 0;
+        }
+        if has(Deviation::LeavesIdentificationOutOfAh) {
+            masked.get_mut(4..6)?.fill(0);
+        }
+        if let (IpAddr::V4(source), true) = (sa.source, has(Deviation::TakesSourceFromSa)) {
+            masked.get_mut(12..16)?.copy_from_slice(&source.octets());
+        }
         masked.get_mut(6..8)?.fill(0);
         masked.get_mut(10..12)?.fill(0);
-        mask_v4_options(masked)
+        mask_v4_options(masked, &sa.deviations)
     } else {
         // A Fragment header that reassembly, or a sender, has left in place is passed over (RFC 4302 appendix A2).
         if let Some(removed) = remove_fragment_header(masked) {
@@ -173,8 +204,19 @@ fn mask(prefix: &[u8], sa: &SaParameters, masked: &mut Vec<u8>) -> Option<()> {
             let value = u16::from_be_bytes([*length.first()?, *length.last()?]).checked_sub(removed)?;
             length.copy_from_slice(&value.to_be_bytes());
         }
-        masked.get_mut(..4)?.copy_from_slice(&[0x60, 0, 0, 0]);
-        *masked.get_mut(7)? = 0;
+        let label = masked.get_mut(..4)?.first_chunk_mut::<4>()?;
+        let kept = if has(Deviation::CoversFlowLabelWithAh) { 0x0f } else { 0 };
+        *label = [0x60, label[1] & kept, label[2] & (kept | kept << 4), label[3] & (kept | kept << 4)];
+        if !has(Deviation::CoversTtlWithAh) {
+            *masked.get_mut(7)? = 0;
+        }
+        if let (IpAddr::V6(source), true) = (sa.source, has(Deviation::TakesSourceFromSa)) {
+            masked.get_mut(8..24)?.copy_from_slice(&source.octets());
+        }
+        if has(Deviation::ZeroesExtensionHeaders) {
+            masked.get_mut(40..)?.fill(0);
+            return Some(());
+        }
         mask_v6_extensions(masked)
     }
 }
@@ -205,7 +247,7 @@ fn remove_fragment_header(headers: &mut Vec<u8>) -> Option<u16> {
 
 /// Options that change on the way are zeroed whole (RFC 4302 section 3.3.3.1.1.2 and appendix A1), and so are those
 /// that are not known (section 3.3.3.1); with a source route the destination is that of the last hop.
-fn mask_v4_options(header: &mut [u8]) -> Option<()> {
+fn mask_v4_options(header: &mut [u8], deviations: &DeviationSet) -> Option<()> {
     /// Security, Extended Security, Commercial Security, Router Alert, Sender Directed Multi-Destination Delivery.
     const IMMUTABLE: [u8; 5] = [130, 133, 134, 148, 149];
     const SOURCE_ROUTES: [u8; 2] = [131, 137];
@@ -219,6 +261,11 @@ fn mask_v4_options(header: &mut [u8]) -> Option<()> {
                 let option = header.get(at..at + len).filter(|option| option.len() >= 2)?;
                 // The pointer counts from 1 and is past the end when the route has been gone (RFC 791 section 3.1).
                 let last = match option {
+                    [kind, _, _, addresses @ ..]
+                        if SOURCE_ROUTES.contains(kind) && deviations.has(Deviation::AimsAtFirstHop) =>
+                    {
+                        addresses.first_chunk::<4>().copied()
+                    }
                     [kind, len, pointer, addresses @ ..] if SOURCE_ROUTES.contains(kind) && pointer <= len => {
                         addresses.last_chunk::<4>().copied()
                     }
@@ -227,8 +274,9 @@ fn mask_v4_options(header: &mut [u8]) -> Option<()> {
                 if let Some(last) = last {
                     header.get_mut(16..20)?.copy_from_slice(&last);
                 }
-                if !IMMUTABLE.contains(&kind) {
-                    header.get_mut(at..at + len)?.fill(0);
+                if !IMMUTABLE.contains(&kind) || deviations.has(Deviation::ZeroesAllOptions) {
+                    let kept = if deviations.has(Deviation::ZeroesOptionDataOnly) { 2 } else { 0 };
+                    header.get_mut(at + kept..at + len)?.fill(0);
                 }
                 at += len;
             }

@@ -370,8 +370,15 @@ const CASES: &[(Deviation, Case)] = &[
     }),
     (Deviation::AuthenticatesHighHalfAlways, |d| numbers(parameters(GCM, 1), &[1], d)),
     (Deviation::AuthenticatesHighHalfAlways, |d| numbers(parameters(CBC, 1), &[1], d)),
+    (Deviation::TakesHighHalfOfMinusOne, |d| numbers(extended(GCM), &[u64::MAX], d)),
     (Deviation::MisplacesEsnHighHalf, |d| numbers(extended(GCM), &[1], d)),
     (Deviation::MisplacesEsnHighHalf, |d| numbers(extended(CBC), &[1], d)),
+    (Deviation::MisplacesEsnHighHalf, |d| {
+        numbers(SaParameters { protocol: Protocol::Ah, ..extended(NULL) }, &[1], d)
+    }),
+    (Deviation::AuthenticatesHighHalfAlways, |d| {
+        numbers(SaParameters { protocol: Protocol::Ah, ..parameters(NULL, 1) }, &[1], d)
+    }),
     (Deviation::NeverIncrementsEsnHighHalf, |d| {
         let mut bench = Bench::new(extended(GCM), d);
         bench.peer.inbound_mut(SPI).unwrap().preset(0xffff_fff0);

@@ -67,6 +67,8 @@ reasons! {
     ReplayDuplicate = "replay-duplicate",
     /// The sequence number is to the left of the window (RFC 4303 section 3.4.3).
     ReplayTooOld = "replay-too-old",
+    /// The SA counts its packets otherwise than is configured by now (guide chapter 2, `multi-sn`).
+    Numbering = "numbering",
     /// The ICV did not verify (RFC 4303 section 3.4.4).
     BadIcv = "bad-icv",
     /// AH's Payload Len is not that of the algorithm (RFC 4302 section 2.2).

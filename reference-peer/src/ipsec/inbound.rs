@@ -54,7 +54,7 @@ impl<'a> Incoming<'a> {
         let (protocol, udp, body) = match outer.protocol {
             ESP => (Protocol::Esp, None, body),
             AH => (Protocol::Ah, None, body),
-            UDP if outer.fragment.is_none() => match Self::in_udp(body, natt_port, deviations)? {
+            UDP if outer.fragment.is_none() => match Self::in_udp(body, outer.is_v4(), natt_port, deviations)? {
                 Some((ports, body)) => (Protocol::Esp, Some(ports), body),
                 None => return Ok(None),
             },
@@ -73,6 +73,7 @@ impl<'a> Incoming<'a> {
 
     fn in_udp(
         datagram: &'a [u8],
+        v4: bool,
         natt_port: u16,
         deviations: &DeviationSet,
     ) -> Result<Option<(UdpPorts, &'a [u8])>, DropReason> {
@@ -95,6 +96,14 @@ impl<'a> Incoming<'a> {
                 Ok(Some((UdpPorts { non_ike_marker: true, ..ports }, body)))
             }
             [0, 0, 0, 0, ..] | [] | [_] | [_, _] | [_, _, _] => Ok(None),
+            // Over IPv6 there must be a checksum (RFC 8200 section 8.1).
+            _ if ports.destination == natt_port
+                && !v4
+                && [c0, c1] == [0, 0]
+                && !has(Deviation::TakesUdpWithoutChecksumOverIpv6) =>
+            {
+                Err(DropReason::OuterMalformed)
+            }
             _ if ports.destination == natt_port && [c0, c1] != [0, 0] && has(Deviation::DropsUdpChecksums) => {
                 Err(DropReason::OuterMalformed)
             }
@@ -342,13 +351,8 @@ impl InboundSa {
         }
         let hidden = flow.upper == UpperLayer::Hidden;
         if has(Deviation::ChecksAddressesOnly) || hidden && has(Deviation::LetsFragmentsPastPorts) {
-            let mut selectors = sa.selectors.clone();
-            for selector in selectors.local.iter_mut().chain(&mut selectors.remote) {
-                selector.protocol = 0;
-                selector.ports = super::selector::PortRange::Any;
-            }
             flow.upper = UpperLayer::Absent;
-            if selectors.admit(&flow, Direction::Inbound) {
+            if sa.selectors.addresses_alone().admit(&flow, Direction::Inbound) {
                 return Ok(());
             }
         }
@@ -446,7 +450,7 @@ impl InboundSa {
             Err(reason) if skips && reason.is_replay() => incoming.sequence.into(),
             sequence => sequence?,
         };
-        authentication::check_length(&self.transform, prefix, body)?;
+        authentication::check_length(&self.parameters, &self.transform, prefix, body)?;
         let mut masked = mem::take(&mut self.masked);
         let mut verify = |sa: &Self, sequence| {
             authentication::verify(&sa.parameters, &sa.transform, sequence, prefix, body, &mut masked)
@@ -459,7 +463,7 @@ impl InboundSa {
         self.masked = masked;
         let sequence = sequence?;
         self.verified(sequence);
-        let len = authentication::header_len(self.transform.icv_len, incoming.outer.is_v4());
+        let len = authentication::claimed_len(body).ok_or(DropReason::TooShort)?;
         let payload = body.get(len..).unwrap_or_default();
         out.extend_from_slice(payload);
         self.meter.count(payload.len());

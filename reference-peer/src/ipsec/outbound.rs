@@ -11,7 +11,7 @@ use super::sa::{Age, Meter, Protocol, SaError, SaParameters, Usage};
 use super::sequence::{SequenceCounter, SequenceExhausted};
 use super::transform::{ESP_HEADER, PADDING, TRAILER, Transform};
 use super::tunnel::{IPV4, IPV6, Outer};
-use super::{authentication, transport};
+use super::{authentication, transport, tunnel};
 use crate::Instant;
 use crate::config::Mode;
 use crate::deviation::Deviation;
@@ -211,10 +211,10 @@ impl OutboundSa {
         }
         match self.parameters.mode {
             Mode::Tunnel => {
-                let next_header = match self.parameters.deviations.has(Deviation::WrongNextHeader) {
-                    true => 0,
-                    false if header.is_v4() => IPV4,
-                    false => IPV6,
+                let next_header = match &self.parameters.deviations {
+                    deviations if deviations.has(Deviation::WrongNextHeader) => 0,
+                    deviations if header.is_v4() || deviations.has(Deviation::AlwaysNextHeader4) => IPV4,
+                    _ => IPV6,
                 };
                 if !self.esp(inner, next_header, how, rng, hands, buffers)? {
                     return Ok(false);
@@ -222,6 +222,9 @@ impl OutboundSa {
                 let identification = self.next_identification();
                 let outer = Outer::new(&self.parameters, &header, identification);
                 outer.wrap(&self.parameters, &buffers.esp, &mut buffers.packet).ok_or(ProtectError::TooLong)?;
+                if !self.parameters.deviations.is_empty() {
+                    tunnel::copy_too_much(&self.parameters, inner, &header, &mut buffers.packet);
+                }
             }
             Mode::Transport => {
                 if header.fragment.is_some()

@@ -130,7 +130,8 @@ impl ReplayWindow {
         self.top
     }
 
-    /// The lowest number that is not too old (B); `None` when the check is off.
+    /// The lowest number that is not too old (B); `None` when the check is off, and when there is none: after 2^64 - 1
+    /// in a window of size 0.
     pub fn bottom(&self) -> Option<u64> {
         let size = u128::from(self.size?);
         u64::try_from((u128::from(self.top) + 1).saturating_sub(size)).ok()
@@ -368,6 +369,8 @@ mod tests {
         let mut none = ReplayWindow::new(0);
         assert_eq!(receive(&mut none, 3), Verdict::New);
         assert_eq!(receive(&mut none, 3), Verdict::TooOld);
+        none.accept(u64::MAX);
+        assert_eq!((none.bottom(), none.check(u64::MAX)), (None, Verdict::TooOld));
         let mut one = ReplayWindow::new(1);
         assert_eq!(receive(&mut one, 3), Verdict::New);
         assert_eq!(one.check(3), Verdict::Duplicate);

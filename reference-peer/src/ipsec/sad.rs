@@ -147,8 +147,13 @@ impl Sad {
 
     /// The outbound SA for an inner packet: the newest whose selectors admit it and that has not expired.
     pub fn outbound_for(&self, flow: &Flow, now: Instant) -> Option<OutboundId> {
-        let fits =
-            |sa: &OutboundSa| sa.parameters().selectors.admit(flow, Direction::Outbound) && sa.age(now) != Age::Hard;
+        let admits = |sa: &OutboundSa| {
+            let selectors = &sa.parameters().selectors;
+            selectors.admit(flow, Direction::Outbound)
+                || self.deviations.has(Deviation::ChecksAddressesOnly)
+                    && selectors.addresses_alone().admit(flow, Direction::Outbound)
+        };
+        let fits = |sa: &OutboundSa| admits(sa) && sa.age(now) != Age::Hard;
         self.order.iter().rev().find(|id| self.outbound.get(id).is_some_and(fits)).copied()
     }
 

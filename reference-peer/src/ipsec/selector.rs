@@ -243,6 +243,15 @@ impl Selectors {
         fits(source, flow.source, source_value) && fits(destination, flow.destination, destination_value)
     }
 
+    /// The same for every protocol and port.
+    pub fn addresses_alone(&self) -> Self {
+        let mut all = self.clone();
+        for selector in all.local.iter_mut().chain(&mut all.remote) {
+            (selector.protocol, selector.ports) = (0, PortRange::Any);
+        }
+        all
+    }
+
     /// The same as seen from the other peer.
     pub fn reversed(&self) -> Self {
         Self { local: self.remote.clone(), remote: self.local.clone(), fragments_also: self.fragments_also }

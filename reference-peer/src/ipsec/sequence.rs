@@ -193,7 +193,10 @@ impl ReplayCheck {
     }
 
     fn infer(&self, window: &ReplayWindow, number: u32) -> Option<u64> {
-        let whole = window.infer(number)?;
+        let Some(whole) = window.infer(number) else {
+            let takes = self.deviations.has(Deviation::TakesHighHalfOfMinusOne);
+            return takes.then_some(u64::from(u32::MAX) << 32 | u64::from(number));
+        };
         let (high, top_high) = (whole >> 32, window.top() >> 32);
         let keeps = high > top_high && self.deviations.has(Deviation::NeverIncrementsEsnHighHalf)
             || high < top_high && self.deviations.has(Deviation::TakesLateEsnForNew);

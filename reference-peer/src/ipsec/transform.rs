@@ -172,12 +172,16 @@ impl Transform {
 
     /// Writes the ICV of the integrity algorithm alone, for AH, over the parts and the high half where it counts.
     pub(crate) fn sign(&self, sequence: u64, [a, b]: [&[u8]; 2], icv: &mut [u8]) {
-        self.integrity.sign(&[a, b, self.high(&high(sequence))], icv);
+        let high = high(sequence);
+        let (before, after) = self.high(&high);
+        self.integrity.sign(&[before, a, b, after], icv);
     }
 
     /// Is this the ICV of the integrity algorithm alone? For AH.
     pub(crate) fn icv_fits(&self, sequence: u64, [a, b, c, d]: [&[u8]; 4], icv: &[u8]) -> bool {
-        self.fits(&[a, b, c, d, self.high(&high(sequence))], icv)
+        let high = high(sequence);
+        let (before, after) = self.high(&high);
+        self.fits(&[before, a, b, c, d, after], icv)
     }
 
     /// Is this the ICV of a separate integrity algorithm?
@@ -191,9 +195,15 @@ impl Transform {
         right.iter().zip(icv).take(compared).all(|(a, b)| a == b)
     }
 
-    /// The high half where it counts.
-    fn high<'a>(&self, high: &'a [u8]) -> &'a [u8] {
-        if self.extended { high } else { &[] }
+    /// What a separate integrity algorithm runs over before and after all else: the high half of an extended number
+    /// stands at the end.
+    fn high<'a>(&self, high: &'a [u8]) -> (&'a [u8], &'a [u8]) {
+        match self.extended {
+            true if self.deviations.has(Deviation::MisplacesEsnHighHalf) => (high, &[]),
+            true => (&[], high),
+            false if self.deviations.has(Deviation::AuthenticatesHighHalfAlways) => (&[], &[0; 4]),
+            false => (&[], &[]),
+        }
     }
 
     /// Applies a mode that only encrypts. What does not fill a block stays as it is: an honest packet has none of
@@ -213,12 +223,7 @@ impl Transform {
     /// What a separate integrity algorithm runs over (RFC 4303 sections 2.8 and 3.3.2.1).
     fn signed<'a>(&self, header: &'a [u8], iv: &'a [u8], data: &'a [u8], high: &'a [u8]) -> [&'a [u8]; 5] {
         let iv = if self.deviations.has(Deviation::LeavesIvOutOfIcv) { &[] } else { iv };
-        let (before, after): (&[u8], _) = match self.extended {
-            true if self.deviations.has(Deviation::MisplacesEsnHighHalf) => (high, &[][..]),
-            true => (&[], high),
-            false if self.deviations.has(Deviation::AuthenticatesHighHalfAlways) => (&[], &[0; 4]),
-            false => (&[], &[]),
-        };
+        let (before, after) = self.high(high);
         [before, header, iv, data, after]
     }
 

@@ -44,10 +44,14 @@ impl Outer {
             Ecn::Normal | Ecn::Rfc4301 => inner.ecn(),
             Ecn::Compatibility => 0,
         };
+        let traffic_class = match !sa.source.is_ipv4() && has(Deviation::SwapsTrafficClassHalves) {
+            true => (dscp << 2 | ecn).rotate_left(4),
+            false => dscp << 2 | ecn,
+        };
         Self {
             source: if has(Deviation::InnerSourceOutside) { inner.source } else { sa.source },
             destination: sa.destination,
-            traffic_class: dscp << 2 | ecn,
+            traffic_class,
             hop_limit: if has(Deviation::CopiesInnerTtl) { inner.hop_limit } else { sa.hop_limit },
             dont_fragment: match sa.df {
                 DfBit::Copy => inner.dont_fragment || has(Deviation::SetsDfAlways),
@@ -116,7 +120,11 @@ pub(crate) fn push_body(packet: &mut Vec<u8>, sa: &SaParameters, udp: Option<Udp
     packet.extend_from_slice(body);
     // Zero over IPv4 (RFC 3948 section 2.1); over IPv6 a receiver drops zero (RFC 8200 section 8.1).
     let v6 = packet.first()? >> 4 == 6;
-    if udp.is_some() && (v6 || sa.deviations.has(Deviation::ComputesUdpChecksum)) {
+    let computes = match v6 {
+        true => !sa.deviations.has(Deviation::OmitsUdpChecksumOverIpv6),
+        false => sa.deviations.has(Deviation::ComputesUdpChecksum),
+    };
+    if udp.is_some() && computes {
         let (before, datagram) = packet.split_at_mut_checked(at)?;
         let addresses = if v6 { before.get(8..40)? } else { before.get(12..20)? };
         let pseudo = [0, UDP, datagram[4], datagram[5]];
@@ -129,6 +137,39 @@ pub(crate) fn push_body(packet: &mut Vec<u8>, sa: &SaParameters, udp: Option<Udp
     Some(())
 }
 
+/// Puts into the outer header what stays with the inner one. Only of a peer that is faulty on purpose.
+pub(crate) fn copy_too_much(sa: &SaParameters, inner: &[u8], header: &Header, packet: &mut Vec<u8>) {
+    let has = |deviation| sa.deviations.has(deviation);
+    let same = packet.first().zip(inner.first()).is_some_and(|(outer, inner)| outer >> 4 == inner >> 4);
+    if !same {
+        return;
+    }
+    if header.is_v4() && has(Deviation::CopiesInnerOptions) {
+        let options = inner.get(20..header.upper).unwrap_or_default();
+        packet.splice(20..20, options.iter().copied());
+        packet[0] = inner[0];
+        header::repair_length(packet);
+    }
+    if !header.is_v4() && has(Deviation::CopiesFlowLabel) {
+        packet[1] = packet[1] & 0xf0 | inner[1] & 0x0f;
+        packet[2..4].copy_from_slice(&inner[2..4]);
+    }
+    if !header.is_v4() && has(Deviation::CopiesExtensionHeaders) && header.upper > 40 {
+        // The last of them names what the outer header has named.
+        let mut extensions = inner.get(40..header.upper).unwrap_or_default().to_vec();
+        let (mut kind, mut last) = (inner[6], 0);
+        let mut at = 0;
+        while let (0 | 43 | 60, Some(&[next, len])) = (kind, extensions.get(at..at + 2)) {
+            (kind, last) = (next, at);
+            at += (usize::from(len) + 1) * 8;
+        }
+        extensions[last] = packet[6];
+        packet[6] = inner[6];
+        packet.splice(40..40, extensions);
+        header::repair_length(packet);
+    }
+}
+
 /// Makes the inner packet of the payload: checks its header, cuts TFC padding off, brings the outer ECN mark in.
 pub(crate) fn decapsulate(
     sa: &SaParameters,
@@ -137,6 +178,9 @@ pub(crate) fn decapsulate(
     payload: &mut Vec<u8>,
 ) -> Result<Header, DropReason> {
     let has = |deviation| sa.deviations.has(deviation);
+    if has(Deviation::RefusesDscp) && outer.dscp() != 0 {
+        return Err(DropReason::SelectorMismatch);
+    }
     let version = payload.first().map(|first| first >> 4);
     match (next_header, version) {
         (IPV4, Some(4)) | (IPV6, Some(6)) => {}

@@ -124,11 +124,8 @@ fn observe(deviation: Deviation, d: Option<Deviation>) -> Observed {
             fragments().iter().for_each(|packet| lab.a.handle(lab.now, Leg::Outside, packet));
             format!("{}", sent(&mut lab.a).inside.len())
         }
-        Deviation::GlobalWindowWins | Deviation::DisablesReplayCheckForAll | Deviation::FullWindowInEachSpace => {
-            let mut lab = lab(&cbc, d, |config| {
-                config.data.replay_window = Window::Off;
-                config.data.sequence_spaces = deviation == Deviation::FullWindowInEachSpace;
-            });
+        Deviation::GlobalWindowWins | Deviation::DisablesReplayCheckForAll => {
+            let mut lab = lab(&cbc, d, |config| config.data.replay_window = Window::Off);
             let mut child = cbc.child().remove(0);
             child.replay_window = Some(Window::Packets(64));
             lab.a.remove_manual(child.inbound_spi);
@@ -163,6 +160,7 @@ fn observe(deviation: Deviation, d: Option<Deviation>) -> Observed {
             }
             format!("{}", sent(&mut lab.a).inside.len())
         }
+        Deviation::KeepsNumberingAfterClear => format!("{:?}", replay::through_a_switch(d)),
         Deviation::UnlimitedInvalidSelectors => format!("{}", policy::invalid_selectors(d).len()),
         other => panic!("no observation shows {other}"),
     }
@@ -207,10 +205,10 @@ fn every_deviation_of_the_data_plane_shows() {
         Deviation::JamsOnFragments,
         Deviation::GlobalWindowWins,
         Deviation::DisablesReplayCheckForAll,
-        Deviation::FullWindowInEachSpace,
         Deviation::SilentOnReplays,
         Deviation::LogsDuplicatesOnly,
         Deviation::TakesSpacesUnasked,
+        Deviation::KeepsNumberingAfterClear,
         Deviation::UnlimitedInvalidSelectors,
     ];
     for deviation in all {

@@ -48,6 +48,35 @@ fn spaces_at_one_end_only_lose_packets() {
     assert_eq!(lost_to_queues((true, false), None), 100);
 }
 
+/// How many of three packets come through: on SAs from before spaces were switched on at both ends, and on new ones.
+pub(super) fn through_a_switch(deviation: Option<Deviation>) -> (usize, usize) {
+    let setup = Setup::new("aes128gcm16");
+    let mut lab = Lab::new(&setup, |config| config.data.queues = [(EXPEDITED, 11)].into_iter().collect());
+    let mut config = lab.b.config().clone();
+    config.ike.deviations = deviation.into_iter().collect();
+    lab.b = Gateway::new(config, 2);
+    let mirrored = |pairs: &[ChildSa]| pairs.iter().map(ChildSa::mirrored).collect();
+    lab.b.install_manual(lab.now, mirrored(&setup.child())).unwrap();
+    let through = |lab: &mut Lab, dscp| lab.through(&with_dscp(dscp)).1.len();
+    assert_eq!(through(&mut lab, 0), 1);
+    lab.b.set_sequence_spaces(true);
+    let sealed = lab.outbound(&with_dscp(0)).outside.remove(0);
+    let mut old = lab.inbound(&sealed).len();
+    lab.a.set_sequence_spaces(true);
+    old += lab.outbound(&with_dscp(0)).outside.len();
+    let pairs = setup.child();
+    pairs.iter().for_each(|pair| lab.a.remove_manual(pair.inbound_spi));
+    pairs.iter().for_each(|pair| lab.b.remove_manual(pair.outbound_spi));
+    lab.b.install_manual(lab.now, mirrored(&pairs)).unwrap();
+    lab.a.install_manual(lab.now, pairs).unwrap();
+    (old, [EXPEDITED, 0, EXPEDITED].into_iter().map(|dscp| through(&mut lab, dscp)).sum())
+}
+
+#[test]
+fn sessions_from_before_spaces_were_switched_on_carry_nothing() {
+    assert_eq!(through_a_switch(None), (0, 3));
+}
+
 #[test]
 fn numbers_of_a_space_are_in_its_counters() {
     let mut lab = Lab::new(&Setup::new("aes128gcm16"), |config| {

@@ -209,8 +209,15 @@ impl Engine {
             if child.mode == Mode::Transport && !transport {
                 continue;
             }
-            let mode = child.mode;
+            let mut mode = child.mode;
+            if transport && self.has(Deviation::AcceptsAnyTransport) {
+                mode = Mode::Transport;
+            }
             let (mut remote_ts, mut local_ts) = (selectors::read(ts_i), selectors::read(ts_r));
+            if self.has(Deviation::IgnoresIpv6Selectors) {
+                remote_ts.retain(|range| range.start.is_ipv4());
+                local_ts.retain(|range| range.start.is_ipv4());
+            }
             let original = self.translate(sa, mode, (&mut local_ts, sa.path.local.ip()), &mut remote_ts);
             let local_policy = selectors::resolve(&child.local_ts, sa.path.local.ip());
             let remote_policy = selectors::resolve(&child.remote_ts, sa.path.remote.ip());
@@ -228,6 +235,10 @@ impl Engine {
             let choice = negotiate::choose(&accepts, offer, group, connection.preference, &self.config.deviations);
             match choice {
                 Some(choice) => {
+                    let single = |ranges| selectors::single_address(ranges).is_some();
+                    if self.has(Deviation::TransportBetweenHosts) && single(&local_ts) && single(&remote_ts) {
+                        mode = Mode::Transport;
+                    }
                     accepted = Some((child, mode, local_ts, remote_ts, original, choice));
                     break;
                 }
@@ -251,7 +262,7 @@ impl Engine {
         }
         let inbound_spi = self.new_child_spi(sa, cx.rng);
         let mut payloads: Vec<Payload> = vec![];
-        if mode == Mode::Transport {
+        if mode == Mode::Transport && transport && !self.has(Deviation::OmitsTransportNotify) {
             payloads.push(status(NotifyType::USE_TRANSPORT_MODE));
         }
         let mut answer = choice.answer(&inbound_spi.to_be_bytes());
