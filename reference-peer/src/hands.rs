@@ -2,10 +2,12 @@
 //!
 //! The honest path builds a message, protects it, writes it. A crafting scenario, a deviation in what is sent or a
 //! fuzzer's mutation is a [`Hands`] that edits it at one of three places: the typed message before protection
-//! ([`Hands::message`], [`Hands::esp`], [`Hands::ah`]), the protected message ([`Hands::protected`], [`Hands::sealed`]), and the
-//! octets of the IP packet ([`Hands::packet`]). Retransmissions pass the third hand only, so that they stay
-//! bitwise identical to what was first sent unless a hand wants otherwise.
+//! ([`Hands::message`], [`Hands::isakmp`], [`Hands::esp`], [`Hands::ah`]), the protected message
+//! ([`Hands::protected`], [`Hands::isakmp_protected`], [`Hands::sealed`]), and the octets of the IP packet
+//! ([`Hands::packet`]). Retransmissions pass the third hand only, so that they stay bitwise identical to what was first
+//! sent unless a hand wants otherwise.
 
+use wire::ikev1;
 use wire::ikev2::{ExchangeType, Header, Message, Payload};
 
 /// Whether what a hand has looked at goes on its way.
@@ -54,6 +56,42 @@ pub struct Draft {
     pub iv: Option<Vec<u8>>,
     /// Compute the AUTH payload again over what is really sent, after the hand (RFC 7296 section 2.15).
     pub repair_auth: bool,
+}
+
+/// What a hand may know of the IKEv1 message that it edits.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct IsakmpContext {
+    /// Exchange type of the honest message.
+    pub exchange: ikev1::ExchangeType,
+    /// Did the sender begin phase 1?
+    pub initiator: bool,
+    /// Place of the message in its exchange, from 1.
+    pub number: u8,
+    /// Message ID of the honest message.
+    pub message_id: u32,
+    /// Cookies of the ISAKMP SA, initiator's first.
+    pub cookies: (u64, u64),
+    /// How many messages of this kind (exchange type and number) this ISAKMP SA has sent before.
+    pub earlier: u32,
+}
+
+/// An IKEv1 message before encryption.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct IsakmpDraft {
+    /// The header, whose E flag says no more than itself.
+    pub header: ikev1::Header,
+    /// Payloads.
+    pub payloads: Vec<ikev1::Payload>,
+    /// Are they to be encrypted?
+    pub encrypt: bool,
+    /// Octets put between the last payload and the padding, as they are.
+    pub trailing: Vec<u8>,
+    /// Padding; `None` for the least that fills a block, all zero (RFC 2409 appendix B).
+    pub padding: Option<Vec<u8>>,
+    /// IV; `None` for the right one.
+    pub iv: Option<Vec<u8>>,
+    /// Compute the HASH payload again over what is really sent, after the hand.
+    pub repair_hash: bool,
 }
 
 /// What a hand may know of the ESP or AH packet that it edits.
@@ -116,6 +154,14 @@ pub trait Hands: Send {
     }
     /// Hand 2: an IKE message after protection, before it becomes octets. Unprotected messages pass here too.
     fn protected(&mut self, _context: &MessageContext, _message: &mut Message) -> Disposition {
+        Disposition::Send
+    }
+    /// Hand 1 for IKEv1.
+    fn isakmp(&mut self, _context: &IsakmpContext, _draft: &mut IsakmpDraft) -> Disposition {
+        Disposition::Send
+    }
+    /// Hand 2 for IKEv1: the message after encryption, before it becomes octets.
+    fn isakmp_protected(&mut self, _context: &IsakmpContext, _message: &mut ikev1::Message) -> Disposition {
         Disposition::Send
     }
     /// Hand 1 for ESP.

@@ -2,7 +2,7 @@
 
 use super::{Deviation, DeviationSet};
 use crate::config::Algorithm;
-use crate::hands::{Disposition, Draft, EspContext, EspDraft, Hands, MessageContext};
+use crate::hands::{Disposition, Draft, EspContext, EspDraft, Hands, IsakmpContext, IsakmpDraft, MessageContext};
 use wire::ikev2::{
     Attribute, Body, Delete, ExchangeType, Flags, IdType, Message, Notify, NotifyType, Payload, Proposal, ProtocolId,
     SecurityAssociation, Transform, TransformType,
@@ -171,6 +171,14 @@ impl Hands for DeviantHands<'_> {
             message.payloads.push(Body::VendorId(b"after".to_vec()).into());
         }
         self.next.protected(context, message)
+    }
+
+    fn isakmp(&mut self, context: &IsakmpContext, draft: &mut IsakmpDraft) -> Disposition {
+        self.next.isakmp(context, draft)
+    }
+
+    fn isakmp_protected(&mut self, context: &IsakmpContext, message: &mut wire::ikev1::Message) -> Disposition {
+        self.next.isakmp_protected(context, message)
     }
 
     fn esp(&mut self, context: &EspContext, draft: &mut EspDraft) -> Disposition {

@@ -34,7 +34,9 @@ pub use traffic::{DataPlane, parameters};
 
 use crate::Instant;
 use crate::deviation::{DeviantHands, Deviation, DeviationSet};
-use crate::hands::{Disposition, Draft, EspContext, EspDraft, Hands, Honest, MessageContext};
+use crate::hands::{
+    Disposition, Draft, EspContext, EspDraft, Hands, Honest, IsakmpContext, IsakmpDraft, MessageContext,
+};
 use crate::ike::v2::{self, Action, ChildSa, CommandError, DownReason, Engine, IkeSaId, IkeSaInfo, Path};
 use crate::ipsec::drops::DropReason;
 use crate::ipsec::fragment::{Fragmentation, Reassembler, Reassembly, fragment};
@@ -143,6 +145,14 @@ impl Hands for OwnHands {
 
     fn protected(&mut self, context: &MessageContext, message: &mut Message) -> Disposition {
         self.both().protected(context, message)
+    }
+
+    fn isakmp(&mut self, context: &IsakmpContext, draft: &mut IsakmpDraft) -> Disposition {
+        self.both().isakmp(context, draft)
+    }
+
+    fn isakmp_protected(&mut self, context: &IsakmpContext, message: &mut wire::ikev1::Message) -> Disposition {
+        self.both().isakmp_protected(context, message)
     }
 
     fn esp(&mut self, context: &EspContext, draft: &mut EspDraft) -> Disposition {

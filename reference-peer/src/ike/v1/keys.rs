@@ -190,8 +190,8 @@ fn cut(mut digest: Vec<u8>, encryption: Encryption) -> Vec<u8> {
     digest
 }
 
-/// The key of the cipher (appendix B): from SKEYID_e, which feedback makes longer where it is too short. DES passes over
-/// weak keys.
+/// The key of the cipher (appendix B): from SKEYID_e, which feedback makes longer where it is too short. DES passes
+/// over weak keys.
 fn cipher_key(suite: &IsakmpSuite, skeyid_e: &[u8]) -> Zeroizing<Vec<u8>> {
     let length = suite.encryption.key_len();
     if suite.encryption == Encryption::Des {

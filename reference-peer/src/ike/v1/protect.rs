@@ -1,11 +1,11 @@
 //! Encryption of ISAKMP messages (RFC 2409 appendix B): CBC with IVs that follow from what went before, padding with
 //! zeros, no integrity but that of the HASH payload inside.
 
-use super::keys::{self, IsakmpKeys};
+use super::keys;
 use crypto::{Cipher, Encryption, Hash};
 use std::collections::BTreeMap;
 use thiserror::Error;
-use wire::ikev1::{Body, Content, ExchangeType, Message, Payload, PayloadType, Phase1Class, parse_chain};
+use wire::ikev1::{Body, Content, ExchangeType, Message, Payload, Phase1Class, parse_chain};
 
 /// Octets out of an encrypted message.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -61,8 +61,8 @@ pub(super) fn seal(cipher: &Cipher, iv: &[u8], mut plain: Vec<u8>) -> (Vec<u8>, 
     (plain, if next.is_empty() { iv.to_vec() } else { next })
 }
 
-/// Follows phase 1 and phase 2 of one ISAKMP SA with the key of its cipher alone, as Wireshark's table has it, and opens
-/// every message in the order in which they come.
+/// Follows phase 1 and phase 2 of one ISAKMP SA with the key of its cipher alone, as Wireshark's table has it, and
+/// opens every message in the order in which they come.
 #[derive(Debug)]
 pub struct Observer {
     key: Vec<u8>,
@@ -137,10 +137,8 @@ impl Observer {
                         let of = |class: Phase1Class| {
                             transform.attributes.iter().find(|a| a.class == class.0)?.as_number()?.try_into().ok()
                         };
-                        let encryption = super::negotiate::phase1_cipher(
-                            of(Phase1Class::ENCRYPTION)?,
-                            of(Phase1Class::KEY_LENGTH),
-                        )?;
+                        let encryption =
+                            super::negotiate::phase1_cipher(of(Phase1Class::ENCRYPTION)?, of(Phase1Class::KEY_LENGTH))?;
                         Some((super::negotiate::phase1_hash(of(Phase1Class::HASH)?)?, encryption))
                     });
                 }
@@ -150,7 +148,7 @@ impl Observer {
     }
 }
 
-/// The payload type that announces these octets and the octets themselves, padded with zeros to whole blocks.
+/// Octets, padded with zeros to whole blocks.
 pub(super) fn pad(mut plain: Vec<u8>, block: usize) -> Vec<u8> {
     plain.resize(plain.len().next_multiple_of(block), 0);
     plain
@@ -171,15 +169,12 @@ pub(super) fn leading_hash(payloads: &[Payload]) -> Option<&[u8]> {
     }
 }
 
-/// The first payload type of a chain that begins with a HASH.
-pub(super) const HASH_FIRST: PayloadType = PayloadType::HASH;
-
 #[cfg(test)]
 mod tests {
     #![allow(clippy::unwrap_used, reason = "a test may panic")]
 
     use super::*;
-    use wire::ikev1::{IdType, first_type};
+    use wire::ikev1::{IdType, PayloadType, first_type};
 
     fn hex(digits: &str) -> Vec<u8> {
         (0..digits.len()).step_by(2).map(|at| u8::from_str_radix(&digits[at..at + 2], 16).unwrap()).collect()
@@ -202,7 +197,7 @@ mod tests {
             ("quick-pfs-1", &[P::HASH, P::SECURITY_ASSOCIATION, P::NONCE, P::KEY_EXCHANGE, id.0, id.1]),
             ("quick-pfs-2", &[P::HASH, P::SECURITY_ASSOCIATION, P::NONCE, P::KEY_EXCHANGE, id.0, id.1]),
             ("quick-pfs-3", &[P::HASH]),
-            ("aggressive-3", &[P::HASH, P::NAT_DETECTION, P::NAT_DETECTION, P::NOTIFICATION]),
+            ("aggressive-3", &[P::HASH, P::NAT_DETECTION, P::NAT_DETECTION]),
             ("quick-1", &[P::HASH, P::SECURITY_ASSOCIATION, P::NONCE, id.0, id.1]),
             ("quick-2", &[P::HASH, P::SECURITY_ASSOCIATION, P::NONCE, id.0, id.1]),
             ("quick-3", &[P::HASH]),
@@ -224,7 +219,8 @@ mod tests {
                 if let Some(inside) = result {
                     let types: Vec<_> =
                         inside.payloads.unwrap().iter().map(|payload| payload.body.payload_type()).collect();
-                    assert!(inside.padding.len() < 16 && inside.padding.iter().all(|octet| *octet == 0), "{name}");
+                    // This daemon adds a whole block to what fills its blocks.
+                    assert!(inside.padding.len() <= 16 && inside.padding.iter().all(|octet| *octet == 0), "{name}");
                     opened.push((name, types));
                 }
             }

@@ -328,6 +328,8 @@ pub enum DownReason {
     AuthenticationFailed,
     /// The peer has refused it with this notify.
     Refused(NotifyType),
+    /// The same in IKEv1.
+    RefusedV1(wire::ikev1::NotifyType),
     /// A malformed or senseless message of the peer has ended it.
     ProtocolError,
     /// A new IKE SA of the same peer said INITIAL_CONTACT.

@@ -1,0 +1,828 @@
+//! SA negotiation: policies of phase 1 and transform sets of phase 2, offered, chosen and checked (RFC 2408 section
+//! 4.2, RFC 2409 section 5 and appendix A, RFC 2407 section 4.5).
+
+use super::api::Negotiated;
+use super::keys::IsakmpSuite;
+use crate::config::Mode;
+use crate::config::isakmp::{IsakmpAuthentication, IsakmpChild, IsakmpPolicy, NatVersion, SaLifetime, TransformSet};
+use crate::config::{Algorithm, EspProposal};
+use crypto::{Encryption, Group, Hash, Integrity, KeyBits};
+use std::time::Duration;
+use wire::ikev1::{
+    Attribute, AttributeValue, Encapsulation, Phase1Class, Phase2Class, Proposal, ProtocolId, SecurityAssociation,
+    Transform,
+};
+
+/// Life type: seconds. The same in both phases.
+const SECONDS: u64 = 1;
+/// Life type: kilobytes.
+const KILOBYTES: u64 = 2;
+/// Lifetime of an SA that none was said for (RFC 2407 section 4.5).
+const DEFAULT_SECONDS: u32 = 28_800;
+/// Authentication method: pre-shared key.
+const PRE_SHARED: u16 = 1;
+
+// ---- Phase 1 ----
+
+/// Number of the cipher of phase 1 and its key length.
+fn phase1_cipher_number(encryption: Encryption) -> Option<(u16, Option<u16>)> {
+    match encryption {
+        Encryption::Des => Some((1, None)),
+        Encryption::TripleDes => Some((5, None)),
+        Encryption::AesCbc(bits) => Some((7, Some(bits.bits()))),
+        _ => None,
+    }
+}
+
+/// The cipher of phase 1 with this number and key length.
+pub(super) fn phase1_cipher(number: u16, key_length: Option<u16>) -> Option<Encryption> {
+    match (number, key_length) {
+        (1, None) => Some(Encryption::Des),
+        (5, None) => Some(Encryption::TripleDes),
+        (7, Some(bits)) => KeyBits::from_bits(bits).map(Encryption::AesCbc),
+        _ => None,
+    }
+}
+
+fn phase1_hash_number(hash: Hash) -> u16 {
+    match hash {
+        Hash::Md5 => 1,
+        Hash::Sha1 => 2,
+        Hash::Sha256 => 4,
+        Hash::Sha384 => 5,
+        Hash::Sha512 => 6,
+    }
+}
+
+/// The hash of phase 1 with this number.
+pub(super) fn phase1_hash(number: u16) -> Option<Hash> {
+    Hash::ALL.into_iter().find(|hash| phase1_hash_number(*hash) == number)
+}
+
+/// Policies that can be offered and accepted, in the order of their priorities. One that lacks what it needs is not
+/// among them (guide chapter 10).
+pub(super) fn usable(policies: &[IsakmpPolicy]) -> Vec<&IsakmpPolicy> {
+    let usable = |policy: &&IsakmpPolicy| {
+        policy.authentication == IsakmpAuthentication::PreShared && phase1_cipher_number(policy.encryption).is_some()
+    };
+    let mut policies: Vec<_> = policies.iter().filter(usable).collect();
+    policies.sort_by_key(|policy| policy.priority);
+    policies
+}
+
+/// The offer of phase 1: one proposal with a transform for each policy (RFC 2409 section 5).
+pub(super) fn phase1_offer(policies: &[&IsakmpPolicy]) -> SecurityAssociation {
+    let transforms: Vec<_> = (1..=u8::MAX)
+        .zip(policies)
+        .map(|(number, policy)| Transform::new(number, Transform::KEY_IKE, phase1_attributes(policy)))
+        .collect();
+    SecurityAssociation::new([Proposal::new(1, ProtocolId::IKE, [], transforms)])
+}
+
+fn phase1_attributes(policy: &IsakmpPolicy) -> Vec<Attribute> {
+    let (cipher, bits) = phase1_cipher_number(policy.encryption).unwrap_or_default();
+    let basic = |class: Phase1Class, value| Attribute::basic(class.0, value);
+    let mut attributes = vec![basic(Phase1Class::ENCRYPTION, cipher)];
+    attributes.extend(bits.map(|bits| basic(Phase1Class::KEY_LENGTH, bits)));
+    attributes.extend([
+        basic(Phase1Class::HASH, phase1_hash_number(policy.hash)),
+        basic(Phase1Class::GROUP, policy.group.id()),
+        basic(Phase1Class::AUTHENTICATION, PRE_SHARED),
+        basic(Phase1Class::LIFE_TYPE, SECONDS as u16),
+        Attribute::number(Phase1Class::LIFE_DURATION.0, u32::try_from(policy.lifetime.as_secs()).unwrap_or(u32::MAX)),
+    ]);
+    attributes
+}
+
+/// A choice of phase 1.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Phase1Choice {
+    pub(super) suite: IsakmpSuite,
+    /// The shorter of both lifetimes.
+    pub(super) lifetime: Duration,
+    /// The answer: the chosen transform as it was offered.
+    pub(super) answer: SecurityAssociation,
+}
+
+/// What a transform of phase 1 asks for.
+#[derive(Debug, Default)]
+struct Phase1Transform {
+    cipher: Option<u16>,
+    key_length: Option<u16>,
+    hash: Option<u16>,
+    authentication: Option<u16>,
+    group: Option<u16>,
+    seconds: Option<u64>,
+}
+
+impl Phase1Transform {
+    /// `None` if an attribute is not understood, in a form that it must not have, or in conflict with another.
+    fn read(transform: &Transform) -> Option<Self> {
+        if transform.id != Transform::KEY_IKE {
+            return None;
+        }
+        let mut read = Self::default();
+        let mut life_type = None;
+        for attribute in &transform.attributes {
+            let number = attribute.as_number()?;
+            if Phase1Class(attribute.class) == Phase1Class::LIFE_DURATION {
+                // A duration follows its type (RFC 2407 section 4.5).
+                match life_type.take()? {
+                    SECONDS if read.seconds.is_none_or(|seconds| seconds == number) => read.seconds = Some(number),
+                    KILOBYTES => {}
+                    _ => return None,
+                }
+                continue;
+            }
+            let AttributeValue::Basic(value) = attribute.value else { return None };
+            let field = match Phase1Class(attribute.class) {
+                Phase1Class::ENCRYPTION => &mut read.cipher,
+                Phase1Class::KEY_LENGTH => &mut read.key_length,
+                Phase1Class::HASH => &mut read.hash,
+                Phase1Class::AUTHENTICATION => &mut read.authentication,
+                Phase1Class::GROUP => &mut read.group,
+                Phase1Class::LIFE_TYPE => {
+                    life_type = Some(number);
+                    continue;
+                }
+                // A MODP group by its number is of that type.
+                Phase1Class::GROUP_TYPE if value == 1 => continue,
+                _ => return None,
+            };
+            if field.replace(value).is_some_and(|before| before != value) {
+                return None;
+            }
+        }
+        Some(read)
+    }
+
+    fn suite(&self) -> Option<IsakmpSuite> {
+        let encryption = phase1_cipher(self.cipher?, self.key_length)?;
+        Some(IsakmpSuite { encryption, hash: phase1_hash(self.hash?)?, group: self.group? })
+    }
+
+    /// Equal in everything, and no longer-lived (guide chapter 10).
+    fn fits(&self, policy: &IsakmpPolicy) -> bool {
+        let wanted = IsakmpSuite { encryption: policy.encryption, hash: policy.hash, group: policy.group.id() };
+        self.suite() == Some(wanted)
+            && self.authentication == Some(PRE_SHARED)
+            && self.seconds.is_none_or(|seconds| seconds <= policy.lifetime.as_secs())
+    }
+
+    fn lifetime(&self, own: Duration) -> Duration {
+        self.seconds.map_or(own, |seconds| own.min(Duration::from_secs(seconds)))
+    }
+}
+
+/// Chooses from an offer: the own policies are tried in the order of their priorities (guide chapter 10). `group` is
+/// that of a public value that has come with the offer, in aggressive mode, where there is no other to be had.
+pub(super) fn phase1_choose(
+    policies: &[&IsakmpPolicy],
+    offer: &SecurityAssociation,
+    public_len: Option<usize>,
+) -> Option<Phase1Choice> {
+    for policy in policies {
+        if public_len.is_some_and(|length| length != policy.group.public_len()) {
+            continue;
+        }
+        for proposal in offer.proposals.iter().filter(|proposal| proposal.protocol == ProtocolId::IKE) {
+            for transform in &proposal.transforms {
+                let Some(read) = Phase1Transform::read(transform).filter(|read| read.fits(policy)) else { continue };
+                let suite = read.suite()?;
+                let answer = Transform::new(transform.number, transform.id, transform.attributes.clone());
+                let answer = Proposal::new(proposal.number, ProtocolId::IKE, proposal.spi.clone(), [answer]);
+                let lifetime = read.lifetime(policy.lifetime);
+                return Some(Phase1Choice { suite, lifetime, answer: SecurityAssociation::new([answer]) });
+            }
+        }
+    }
+    None
+}
+
+/// Checks that an answer is one of the offered transforms, unmodified (RFC 2409 section 5).
+pub(super) fn phase1_check(
+    offer: &SecurityAssociation,
+    answer: &SecurityAssociation,
+) -> Option<(IsakmpSuite, Duration)> {
+    let [proposal] = &*answer.proposals else { return None };
+    let [transform] = &*proposal.transforms else { return None };
+    if proposal.protocol != ProtocolId::IKE {
+        return None;
+    }
+    let offered = offer.proposals.first()?.transforms.iter();
+    offered.clone().find(|own| own.id == transform.id && same(&own.attributes, &transform.attributes))?;
+    let read = Phase1Transform::read(transform)?;
+    Some((read.suite()?, Duration::from_secs(read.seconds.unwrap_or(u64::from(DEFAULT_SECONDS)))))
+}
+
+/// The same attributes, in any order and with values in whichever form (RFC 2409 appendix A).
+fn same(own: &[Attribute], other: &[Attribute]) -> bool {
+    let numbers = |attributes: &[Attribute]| {
+        let mut numbers: Vec<_> = attributes.iter().map(|a| (a.class, a.as_number())).collect();
+        numbers.sort_unstable();
+        numbers
+    };
+    own.len() == other.len() && numbers(own) == numbers(other)
+}
+
+// ---- Phase 2 ----
+
+/// Authentication algorithm attribute, AH transform, and the IANA number of the algorithm.
+const INTEGRITY: [(u16, u8, u16); 6] = [(1, 2, 1), (2, 3, 2), (5, 5, 12), (6, 6, 13), (7, 7, 14), (9, 9, 5)];
+/// AES-GMAC is 23 among ESP transforms, and 21 in IKEv2.
+const ESP_GMAC: (u8, u16) = (23, 21);
+
+fn integrity_of(attribute: u16) -> Option<Integrity> {
+    INTEGRITY.iter().find(|row| row.0 == attribute).and_then(|row| Integrity::from_iana(row.2))
+}
+
+/// What a transform of phase 2 asks for.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Phase2Transform {
+    pub(super) encryption: Option<Encryption>,
+    pub(super) integrity: Option<Integrity>,
+    pub(super) encapsulation: Option<Encapsulation>,
+    pub(super) group: Option<u16>,
+    seconds: Option<u32>,
+    kilobytes: Option<u32>,
+}
+
+impl Phase2Transform {
+    /// `None` if something is not understood, in a form that it must not have, or in conflict with something else.
+    fn read(protocol: ProtocolId, transform: &Transform) -> Option<Self> {
+        let mut read = Self {
+            encryption: None,
+            integrity: None,
+            encapsulation: None,
+            group: None,
+            seconds: None,
+            kilobytes: None,
+        };
+        let (mut life_type, mut authentication, mut key_length, mut mode) = (None, None, None, None);
+        for attribute in &transform.attributes {
+            let number = attribute.as_number()?;
+            if Phase2Class(attribute.class) == Phase2Class::LIFE_DURATION {
+                let life = u32::try_from(number).unwrap_or(u32::MAX);
+                let field = match life_type.take()? {
+                    SECONDS => &mut read.seconds,
+                    KILOBYTES => &mut read.kilobytes,
+                    _ => return None,
+                };
+                if field.replace(life).is_some_and(|before| before != life) {
+                    return None;
+                }
+                continue;
+            }
+            let AttributeValue::Basic(value) = attribute.value else { return None };
+            let field = match Phase2Class(attribute.class) {
+                Phase2Class::LIFE_TYPE => {
+                    life_type = Some(number);
+                    continue;
+                }
+                Phase2Class::GROUP => &mut read.group,
+                Phase2Class::ENCAPSULATION => &mut mode,
+                Phase2Class::AUTHENTICATION => &mut authentication,
+                Phase2Class::KEY_LENGTH => &mut key_length,
+                _ => return None,
+            };
+            if field.replace(value).is_some_and(|before| before != value) {
+                return None;
+            }
+        }
+        read.encapsulation = mode.map(Encapsulation);
+        match protocol {
+            ProtocolId::ESP => {
+                let id = if transform.id == ESP_GMAC.0 { ESP_GMAC.1 } else { u16::from(transform.id) };
+                if transform.id == ESP_GMAC.1 as u8 {
+                    return None;
+                }
+                let encryption = Encryption::from_iana(id, key_length)?;
+                read.integrity = match authentication {
+                    Some(number) => Some(integrity_of(number)?),
+                    None => None,
+                };
+                // A combined mode takes no other integrity, and null encryption needs one (RFC 2407 section 4.5).
+                if encryption.is_aead() == read.integrity.is_some() && encryption.is_aead()
+                    || (encryption == Encryption::Null && read.integrity.is_none())
+                {
+                    return None;
+                }
+                read.encryption = Some(encryption);
+            }
+            ProtocolId::AH => {
+                // The attribute must say the same as the transform (RFC 2407 section 4.4.3).
+                let row = INTEGRITY.iter().find(|row| row.1 == transform.id && Some(row.0) == authentication)?;
+                read.integrity = Integrity::from_iana(row.2);
+                if key_length.is_some() {
+                    return None;
+                }
+            }
+            _ => return None,
+        }
+        Some(read)
+    }
+
+    fn fits(&self, own: &EspProposal) -> bool {
+        let encryption = match self.encryption {
+            Some(cipher) => own.encryption.iter().any(|a| Encryption::from_iana(a.id, a.key_bits) == Some(cipher)),
+            None => own.encryption.is_empty(),
+        };
+        let none = |list: &[Algorithm]| list.is_empty() || list.iter().all(|algorithm| algorithm.id == 0);
+        let integrity = match self.integrity {
+            Some(mac) => own.integrity.iter().any(|a| a.id != 0 && Integrity::from_iana(a.id) == Some(mac)),
+            None => none(&own.integrity) || self.encryption.is_some_and(Encryption::is_aead),
+        };
+        encryption && integrity
+    }
+}
+
+/// How SAs are encapsulated: the modes of a version of NAT traversal, where there is a NAT.
+pub(super) fn encapsulation(mode: Mode, nat: Option<NatVersion>) -> Encapsulation {
+    match (mode, nat) {
+        (Mode::Tunnel, None) => Encapsulation::TUNNEL,
+        (Mode::Transport, None) => Encapsulation::TRANSPORT,
+        (Mode::Tunnel, Some(NatVersion::Rfc3947)) => Encapsulation::UDP_TUNNEL,
+        (Mode::Transport, Some(NatVersion::Rfc3947)) => Encapsulation::UDP_TRANSPORT,
+        (Mode::Tunnel, Some(_)) => Encapsulation::UDP_TUNNEL_DRAFT,
+        (Mode::Transport, Some(_)) => Encapsulation::UDP_TRANSPORT_DRAFT,
+    }
+}
+
+/// The protocols of a transform set, innermost first, each with the attribute-free half of its transforms. Those that
+/// cannot be expressed or done are left out.
+fn transforms_of(own: &EspProposal) -> Vec<(u8, Vec<Attribute>)> {
+    let authentication = |algorithm: &Algorithm| {
+        let row = INTEGRITY.iter().find(|row| row.2 == algorithm.id)?;
+        Some((Attribute::basic(Phase2Class::AUTHENTICATION.0, row.0), row.1))
+    };
+    if own.protocol == ProtocolId::AH {
+        let all = own.integrity.iter().filter_map(authentication);
+        return all.map(|(attribute, transform)| (transform, vec![attribute])).collect();
+    }
+    let mut transforms = vec![];
+    for cipher in &own.encryption {
+        let Some(encryption) = Encryption::from_iana(cipher.id, cipher.key_bits) else { continue };
+        let id = if cipher.id == ESP_GMAC.1 { Some(ESP_GMAC.0) } else { u8::try_from(cipher.id).ok() };
+        let Some(id) = id else { continue };
+        let key_length = cipher.key_bits.map(|bits| Attribute::basic(Phase2Class::KEY_LENGTH.0, bits));
+        let base: Vec<_> = key_length.into_iter().collect();
+        if encryption.is_aead() {
+            transforms.push((id, base));
+            continue;
+        }
+        for mac in &own.integrity {
+            let attribute = match mac.id {
+                0 => None,
+                _ => match authentication(mac) {
+                    Some((attribute, _)) => Some(attribute),
+                    None => continue,
+                },
+            };
+            transforms.push((id, base.iter().cloned().chain(attribute).collect()));
+        }
+    }
+    transforms
+}
+
+/// An offer of phase 2: for each transform set one proposal number, with a proposal for each protocol, each with an
+/// SPI of its own (RFC 2408 section 4.2). `spi` gives the SPI of a protocol, the same in every set.
+pub(super) fn phase2_offer(
+    child: &IsakmpChild,
+    nat: Option<NatVersion>,
+    spi: impl Fn(ProtocolId) -> u32,
+) -> Option<SecurityAssociation> {
+    let mut proposals = vec![];
+    for (number, set) in (1..=u8::MAX).zip(&child.transform_sets) {
+        let common = common_attributes(child, set, nat);
+        let mut of_set = vec![];
+        for own in &set.protocols {
+            let transforms: Vec<_> = (1..=u8::MAX)
+                .zip(transforms_of(own))
+                .map(|(number, (id, attributes))| Transform::new(number, id, [common.clone(), attributes].concat()))
+                .collect();
+            if !transforms.is_empty() {
+                of_set.push(Proposal::new(number, own.protocol, spi(own.protocol).to_be_bytes(), transforms));
+            }
+        }
+        if of_set.len() == set.protocols.len() {
+            proposals.extend(of_set);
+        }
+    }
+    (!proposals.is_empty()).then(|| SecurityAssociation::new(proposals))
+}
+
+fn common_attributes(child: &IsakmpChild, set: &TransformSet, nat: Option<NatVersion>) -> Vec<Attribute> {
+    let basic = |class: Phase2Class, value| Attribute::basic(class.0, value);
+    let mut attributes: Vec<_> = child.pfs.map(|group| basic(Phase2Class::GROUP, group.id())).into_iter().collect();
+    attributes.push(basic(Phase2Class::ENCAPSULATION, encapsulation(set.mode, nat).0));
+    attributes.extend(life_attributes(&child.lifetime));
+    attributes
+}
+
+/// A duration follows its type (RFC 2407 section 4.5).
+pub(super) fn life_attributes(lifetime: &SaLifetime) -> Vec<Attribute> {
+    let life = |life_type: u64, duration: Option<u32>| {
+        let pair = |duration| {
+            let life_type = Attribute::basic(Phase2Class::LIFE_TYPE.0, life_type as u16);
+            [life_type, Attribute::number(Phase2Class::LIFE_DURATION.0, duration)]
+        };
+        duration.map(pair).into_iter().flatten()
+    };
+    life(SECONDS, lifetime.seconds).chain(life(KILOBYTES, lifetime.kilobytes)).collect()
+}
+
+/// The lifetimes in the data of RESPONDER-LIFETIME (RFC 2407 section 4.6.3.1).
+pub(super) fn responder_lifetime(data: &[u8]) -> Option<SaLifetime> {
+    let mut lifetime = SaLifetime { seconds: None, kilobytes: None };
+    let mut life_type = None;
+    for attribute in Attribute::parse_list(data, 0).ok()? {
+        let number = attribute.as_number()?;
+        match (Phase2Class(attribute.class), life_type) {
+            (Phase2Class::LIFE_TYPE, _) => life_type = Some(number),
+            (Phase2Class::LIFE_DURATION, Some(SECONDS)) => lifetime.seconds = u32::try_from(number).ok(),
+            (Phase2Class::LIFE_DURATION, Some(KILOBYTES)) => lifetime.kilobytes = u32::try_from(number).ok(),
+            _ => return None,
+        }
+    }
+    Some(lifetime)
+}
+
+/// One protocol of a choice of phase 2.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Chosen {
+    pub(super) protocol: ProtocolId,
+    /// SPI of the side whose SA payload it was found in.
+    pub(super) spi: u32,
+    pub(super) transform: Phase2Transform,
+    number: u8,
+    wire: Transform,
+}
+
+/// A choice of phase 2: all protocols of one proposal number, in the order of the offer.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Phase2Choice {
+    pub(super) chosen: Vec<Chosen>,
+    pub(super) mode: Mode,
+    /// Are the SAs to be encapsulated in UDP?
+    pub(super) udp: bool,
+    pub(super) group: Option<u16>,
+    /// What was offered: no attribute was changed by the answer.
+    offered: SaLifetime,
+}
+
+impl Phase2Choice {
+    /// The shorter of what was offered and what we have.
+    pub(super) fn lifetime(&self, own: &SaLifetime) -> Negotiated {
+        let shorter = |a: Option<u32>, b: Option<u32>| a.into_iter().chain(b).min();
+        Negotiated {
+            seconds: shorter(self.offered.seconds, own.seconds).unwrap_or(DEFAULT_SECONDS),
+            kilobytes: shorter(self.offered.kilobytes, own.kilobytes),
+        }
+    }
+
+    /// Is more offered than we want, so that the initiator is to be told (RFC 2407 section 4.5.4)?
+    pub(super) fn exceeds(&self, own: &SaLifetime) -> bool {
+        let more = |offered: Option<u32>, own: Option<u32>| match (offered, own) {
+            (Some(offered), Some(own)) => offered > own,
+            (None, Some(_)) => true,
+            (_, None) => false,
+        };
+        let seconds = Some(self.offered.seconds.unwrap_or(DEFAULT_SECONDS));
+        more(seconds, own.seconds) || more(self.offered.kilobytes, own.kilobytes)
+    }
+
+    /// The answer with our own SPIs: what was chosen, as it was offered.
+    pub(super) fn answer(&self, spi: impl Fn(ProtocolId) -> u32) -> SecurityAssociation {
+        let proposal = |chosen: &Chosen| {
+            Proposal::new(chosen.number, chosen.protocol, spi(chosen.protocol).to_be_bytes(), [chosen.wire.clone()])
+        };
+        SecurityAssociation::new(self.chosen.iter().map(proposal).collect::<Vec<_>>())
+    }
+}
+
+/// The mode of an encapsulation, and whether it is in UDP; `None` if it is not what the path needs.
+fn mode_of(encapsulation: Option<Encapsulation>, nat: Option<NatVersion>) -> Option<(Mode, bool)> {
+    // What is not said is up to the host: tunnel mode (RFC 2407 section 4.5).
+    let wanted = encapsulation.unwrap_or_else(|| self::encapsulation(Mode::Tunnel, nat));
+    let of = |mode| (self::encapsulation(mode, nat) == wanted).then_some((mode, nat.is_some()));
+    of(Mode::Tunnel).or_else(|| of(Mode::Transport))
+}
+
+/// The proposals of an offer, by number, in order.
+fn by_number(sa: &SecurityAssociation) -> Vec<Vec<&Proposal>> {
+    let mut groups: Vec<Vec<&Proposal>> = vec![];
+    for proposal in &sa.proposals {
+        match groups.last_mut() {
+            Some(group) if group.first().is_some_and(|first| first.number == proposal.number) => group.push(proposal),
+            _ => groups.push(vec![proposal]),
+        }
+    }
+    groups
+}
+
+/// Chooses from an offer, in the initiator's order. All protocols of a number are taken, or none. `public` says whether
+/// there is a KE payload, and then every transform must have its group (RFC 2409 section 5.5).
+pub(super) fn phase2_choose(
+    child: &IsakmpChild,
+    offer: &SecurityAssociation,
+    nat: Option<NatVersion>,
+    public_len: Option<usize>,
+) -> Option<Phase2Choice> {
+    for group in by_number(offer) {
+        let mut protocols: Vec<_> = group.iter().map(|proposal| proposal.protocol).collect();
+        protocols.sort_unstable();
+        for set in &child.transform_sets {
+            let mut own: Vec<_> = set.protocols.iter().map(|own| own.protocol).collect();
+            own.sort_unstable();
+            if own == protocols
+                && let Some(choice) = choose_group(child, set, &group, nat, public_len)
+            {
+                return Some(choice);
+            }
+        }
+    }
+    None
+}
+
+fn choose_group(
+    child: &IsakmpChild,
+    set: &TransformSet,
+    group: &[&Proposal],
+    nat: Option<NatVersion>,
+    public_len: Option<usize>,
+) -> Option<Phase2Choice> {
+    let mut chosen: Vec<Chosen> = vec![];
+    for proposal in group {
+        let own = set.protocols.iter().find(|own| own.protocol == proposal.protocol)?;
+        let spi = u32::from_be_bytes(proposal.spi.as_slice().try_into().ok()?);
+        let fits = |transform: &&Transform| {
+            let Some(read) = Phase2Transform::read(proposal.protocol, transform) else { return false };
+            let like_the_first = chosen.first().is_none_or(|first| first.transform.group == read.group);
+            let group_fits = match (read.group, public_len) {
+                (None, None) => child.pfs.is_none(),
+                (Some(group), Some(length)) => {
+                    Group::from_iana(group).is_some_and(|known| known.public_len() == length)
+                        && child.pfs.is_none_or(|own| own.id() == group)
+                }
+                // A group without a public value is no perfect forward secrecy, nor is the reverse.
+                _ => false,
+            };
+            let mode = mode_of(read.encapsulation, nat).is_some_and(|(mode, _)| mode == set.mode);
+            read.fits(own) && group_fits && like_the_first && mode
+        };
+        let transform = proposal.transforms.iter().find(fits)?;
+        let wire = Transform::new(transform.number, transform.id, transform.attributes.clone());
+        let read = Phase2Transform::read(proposal.protocol, transform)?;
+        chosen.push(Chosen { protocol: proposal.protocol, spi, transform: read, number: proposal.number, wire });
+    }
+    let mut choice = complete(chosen, nat)?;
+    choice.mode = set.mode;
+    Some(choice)
+}
+
+/// Checks that an answer is one number of the offer, with one unmodified transform for each protocol.
+pub(super) fn phase2_check(
+    offer: &SecurityAssociation,
+    answer: &SecurityAssociation,
+    nat: Option<NatVersion>,
+) -> Option<Phase2Choice> {
+    let [answered] = &*by_number(answer) else { return None };
+    let number = answered.first()?.number;
+    let groups = by_number(offer);
+    let offered = groups.iter().find(|group| group.first().is_some_and(|first| first.number == number))?;
+    if offered.len() != answered.len() {
+        return None;
+    }
+    let mut chosen: Vec<Chosen> = vec![];
+    for own in offered {
+        let other = answered.iter().find(|other| other.protocol == own.protocol)?;
+        let [transform] = &*other.transforms else { return None };
+        let is_own =
+            |offered: &&Transform| offered.id == transform.id && same(&offered.attributes, &transform.attributes);
+        own.transforms.iter().find(is_own)?;
+        let spi = u32::from_be_bytes(other.spi.as_slice().try_into().ok()?);
+        let read = Phase2Transform::read(own.protocol, transform)?;
+        chosen.push(Chosen { protocol: own.protocol, spi, transform: read, number, wire: transform.clone() });
+    }
+    complete(chosen, nat)
+}
+
+fn complete(chosen: Vec<Chosen>, nat: Option<NatVersion>) -> Option<Phase2Choice> {
+    let first = &chosen.first()?.transform;
+    let (mode, udp) = mode_of(first.encapsulation, nat)?;
+    // The shortest of what the protocols of a bundle say holds for all.
+    let least = |of: fn(&Phase2Transform) -> Option<u32>| chosen.iter().filter_map(|c| of(&c.transform)).min();
+    let offered = SaLifetime { seconds: least(|t| t.seconds), kilobytes: least(|t| t.kilobytes) };
+    Some(Phase2Choice { mode, udp, group: first.group, offered, chosen })
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used, reason = "a test may panic")]
+
+    use super::*;
+
+    fn policy(priority: u16, encryption: Encryption, hash: Hash, lifetime: u64) -> IsakmpPolicy {
+        let lifetime = Duration::from_secs(lifetime);
+        IsakmpPolicy { encryption, hash, group: Group::Modp1024, lifetime, ..IsakmpPolicy::new(priority) }
+    }
+
+    const AES256: Encryption = Encryption::AesCbc(KeyBits::B256);
+
+    fn offer(policies: &[IsakmpPolicy]) -> SecurityAssociation {
+        phase1_offer(&usable(policies))
+    }
+
+    #[test]
+    fn the_responders_priorities_decide() {
+        let offer = offer(&[policy(1, Encryption::Des, Hash::Md5, 60), policy(2, AES256, Hash::Sha1, 60)]);
+        let own = [policy(20, Encryption::Des, Hash::Md5, 60), policy(10, AES256, Hash::Sha1, 60)];
+        let choice = phase1_choose(&usable(&own), &offer, None).unwrap();
+        assert_eq!(choice.suite, IsakmpSuite { encryption: AES256, hash: Hash::Sha1, group: 2 });
+        let [proposal] = &*choice.answer.proposals else { panic!("one proposal") };
+        assert_eq!((proposal.transforms.len(), proposal.transforms[0].number), (1, 2));
+        assert_eq!(phase1_check(&offer, &choice.answer).unwrap(), (choice.suite, Duration::from_secs(60)));
+    }
+
+    /// The guide's rule: a peer's lifetime may be shorter, never longer.
+    #[test]
+    fn lifetimes() {
+        let choose = |offered: u64, own: u64| {
+            let own = [policy(1, Encryption::TripleDes, Hash::Sha1, own)];
+            let offer = offer(&[policy(1, Encryption::TripleDes, Hash::Sha1, offered)]);
+            phase1_choose(&usable(&own), &offer, None).map(|choice| choice.lifetime.as_secs())
+        };
+        assert_eq!(choose(180, 86_400), Some(180));
+        assert_eq!(choose(86_400, 86_400), Some(86_400));
+        assert_eq!(choose(86_401, 86_400), None);
+    }
+
+    #[test]
+    fn one_difference_is_enough_to_refuse() {
+        let own = [policy(1, AES256, Hash::Sha1, 60)];
+        for (other, name) in [
+            (policy(1, Encryption::AesCbc(KeyBits::B128), Hash::Sha1, 60), "key length"),
+            (policy(1, AES256, Hash::Md5, 60), "hash"),
+            (IsakmpPolicy { group: Group::Modp768, ..own[0].clone() }, "group"),
+        ] {
+            assert_eq!(phase1_choose(&usable(&own), &offer(&[other]), None), None, "{name}");
+        }
+        let mut signed = own[0].clone();
+        signed.authentication = IsakmpAuthentication::RsaSignatures;
+        assert!(usable(&[signed]).is_empty());
+    }
+
+    #[test]
+    fn transforms_that_are_not_understood_are_passed_over() {
+        let own = [policy(1, AES256, Hash::Sha1, 60)];
+        let good = offer(&own).proposals[0].transforms[0].clone();
+        let edit = |change: &dyn Fn(&mut Transform)| {
+            let mut bad = good.clone();
+            change(&mut bad);
+            let offer = SecurityAssociation::new([Proposal::new(
+                1,
+                ProtocolId::IKE,
+                [],
+                [bad, Transform { number: 2, ..good.clone() }],
+            )]);
+            phase1_choose(&usable(&own), &offer, None).unwrap().answer.proposals[0].transforms[0].number
+        };
+        assert_eq!(edit(&|_| {}), 1);
+        assert_eq!(edit(&|t| t.id = 9), 2);
+        assert_eq!(edit(&|t| t.attributes.push(Attribute::basic(13, 1))), 2, "PRF");
+        assert_eq!(edit(&|t| t.attributes.push(Attribute::basic(2, 1))), 2, "two hashes");
+        assert_eq!(edit(&|t| t.attributes.push(Attribute::basic(2, 2))), 1, "the same hash twice");
+        assert_eq!(edit(&|t| t.attributes[0] = Attribute::variable(1, [0, 7])), 2, "basic, as variable");
+        assert_eq!(edit(&|t| t.attributes.retain(|a| a.class != 11)), 2, "a duration without its type");
+    }
+
+    #[test]
+    fn an_answer_must_be_what_was_offered() {
+        let offer = offer(&[policy(1, AES256, Hash::Sha1, 86_400)]);
+        let check = |change: &dyn Fn(&mut SecurityAssociation)| {
+            let mut answer = offer.clone();
+            change(&mut answer);
+            phase1_check(&offer, &answer).is_some()
+        };
+        assert!(check(&|_| {}));
+        assert!(check(&|sa| sa.proposals[0].transforms[0].attributes.swap(0, 4)));
+        assert!(!check(&|sa| sa.proposals[0].transforms[0].attributes[5] = Attribute::number(12, 60)));
+        assert!(!check(&|sa| _ = sa.proposals[0].transforms[0].attributes.remove(1)));
+        assert!(!check(&|sa| sa.proposals.push(sa.proposals[0].clone())));
+        assert!(!check(&|sa| sa.proposals.clear()));
+    }
+
+    fn child(sets: &[&[&str]]) -> IsakmpChild {
+        let set = |texts: &&[&str]| {
+            TransformSet::new("t", texts.iter().map(|text| text.parse().unwrap()).collect::<Vec<EspProposal>>())
+        };
+        let any = || "0.0.0.0/0".parse().unwrap();
+        IsakmpChild::new("c", any(), any(), sets.iter().map(set).collect::<Vec<_>>())
+    }
+
+    fn spi(protocol: ProtocolId) -> u32 {
+        0x1000 + u32::from(protocol.0)
+    }
+
+    #[test]
+    fn a_bundle_is_taken_whole_or_not_at_all() {
+        let both = child(&[&["sha1", "des-sha1"], &["aes256-md5"]]);
+        let offer = phase2_offer(&both, None, spi).unwrap();
+        let numbers: Vec<_> = offer.proposals.iter().map(|p| (p.number, p.protocol)).collect();
+        assert_eq!(numbers, [(1, ProtocolId::AH), (1, ProtocolId::ESP), (2, ProtocolId::ESP)]);
+        let choice = phase2_choose(&both, &offer, None, None).unwrap();
+        assert_eq!(choice.chosen.iter().map(|c| c.protocol).collect::<Vec<_>>(), [ProtocolId::AH, ProtocolId::ESP]);
+        assert_eq!(choice.chosen[0].spi, 0x1002);
+        let answer = choice.answer(|protocol| spi(protocol) + 0x1000);
+        let checked = phase2_check(&offer, &answer, None).unwrap();
+        assert_eq!(checked.chosen[1].spi, 0x2003);
+        assert_eq!(phase2_choose(&child(&[&["sha1"]]), &offer, None, None), None, "half of it");
+        assert_eq!(phase2_choose(&child(&[&["sha1", "3des-sha1"]]), &offer, None, None), None);
+        let second = phase2_choose(&child(&[&["aes256-md5"]]), &offer, None, None).unwrap();
+        assert_eq!(second.chosen[0].number, 2);
+        let mut half = answer;
+        half.proposals.pop();
+        assert_eq!(phase2_check(&offer, &half, None), None, "half of it answered");
+    }
+
+    #[test]
+    fn algorithms_have_their_numbers() {
+        for (text, id, authentication) in [
+            ("des-md5", 2, Some(1)),
+            ("3des-sha1", 3, Some(2)),
+            ("null-sha256", 11, Some(5)),
+            ("aes128-sha512", 12, Some(7)),
+            ("aes128gcm16", 20, None),
+            ("aes128gmac", 23, None),
+            ("md5", 2, Some(1)),
+            ("sha1", 3, Some(2)),
+            ("sha384", 6, Some(6)),
+        ] {
+            let child = child(&[&[text]]);
+            let offer = phase2_offer(&child, None, spi).unwrap();
+            let transform = &offer.proposals[0].transforms[0];
+            let of = |class: Phase2Class| transform.attributes.iter().find(|a| a.class == class.0)?.as_number();
+            assert_eq!((transform.id, of(Phase2Class::AUTHENTICATION)), (id, authentication), "{text}");
+            let choice = phase2_choose(&child, &offer, None, None).unwrap();
+            let own = &child.transform_sets[0].protocols[0];
+            assert!(choice.chosen[0].transform.fits(own), "{text}");
+        }
+    }
+
+    #[test]
+    fn perfect_forward_secrecy_needs_group_and_public_value() {
+        let plain = child(&[&["aes128-sha1"]]);
+        let secret = IsakmpChild { pfs: Some(Group::Modp1024), ..plain.clone() };
+        let (without, with) = (phase2_offer(&plain, None, spi).unwrap(), phase2_offer(&secret, None, spi).unwrap());
+        assert!(phase2_choose(&secret, &with, None, Some(128)).is_some());
+        assert!(phase2_choose(&plain, &with, None, Some(128)).is_some(), "more than asked for");
+        assert!(phase2_choose(&plain, &with, None, None).is_none(), "a group without a public value");
+        assert!(phase2_choose(&plain, &without, None, Some(128)).is_none(), "and the reverse");
+        assert!(phase2_choose(&secret, &with, None, Some(96)).is_none(), "a value of another group");
+        assert!(phase2_choose(&secret, &without, None, None).is_none());
+    }
+
+    #[test]
+    fn encapsulation_follows_the_version() {
+        for (nat, expected) in [(None, 1), (Some(NatVersion::Rfc3947), 3), (Some(NatVersion::Draft02), 61_443)] {
+            let child = child(&[&["aes128-sha1"]]);
+            let offer = phase2_offer(&child, nat, spi).unwrap();
+            let mode = offer.proposals[0].transforms[0].attributes.iter().find(|a| a.class == 4);
+            assert_eq!(mode.unwrap().as_number(), Some(expected));
+            let choice = phase2_choose(&child, &offer, nat, None).unwrap();
+            assert_eq!((choice.mode, choice.udp), (Mode::Tunnel, nat.is_some()));
+            let other = if nat.is_none() { Some(NatVersion::Rfc3947) } else { None };
+            assert_eq!(phase2_choose(&child, &offer, other, None), None);
+        }
+    }
+
+    #[test]
+    fn the_shorter_lifetime_holds() {
+        let own = child(&[&["aes128-sha1"]]);
+        let longer = IsakmpChild { lifetime: SaLifetime { seconds: Some(7200), kilobytes: None }, ..own.clone() };
+        let choice = phase2_choose(&own, &phase2_offer(&longer, None, spi).unwrap(), None, None).unwrap();
+        assert_eq!(choice.lifetime(&own.lifetime), Negotiated { seconds: 3600, kilobytes: Some(4_608_000) });
+        assert!(choice.exceeds(&own.lifetime) && !choice.exceeds(&longer.lifetime));
+        let mut data = vec![];
+        life_attributes(&own.lifetime).iter().for_each(|attribute| attribute.emit(&mut data));
+        assert_eq!(responder_lifetime(&data), Some(own.lifetime));
+        assert_eq!(responder_lifetime(&[0x80]), None);
+    }
+
+    #[test]
+    fn conflicting_and_unknown_attributes_of_phase_2() {
+        let own = child(&[&["aes128-sha1"]]);
+        let offer = phase2_offer(&own, None, spi).unwrap();
+        let edit = |change: &dyn Fn(&mut Vec<Attribute>)| {
+            let mut offer = offer.clone();
+            change(&mut offer.proposals[0].transforms[0].attributes);
+            phase2_choose(&own, &offer, None, None).is_some()
+        };
+        assert!(edit(&|_| {}));
+        assert!(edit(&|a| a.extend(life_attributes(&SaLifetime::default()))), "twice the same");
+        assert!(!edit(&|a| a.extend([Attribute::basic(1, 1), Attribute::basic(2, 60)])), "conflict");
+        assert!(!edit(&|a| a.push(Attribute::basic(7, 1))), "key rounds");
+        assert!(!edit(&|a| a.push(Attribute::basic(2, 60))), "a duration without its type");
+        assert!(edit(&|a| a.retain(|a| a.class != 4)), "no mode: tunnel");
+    }
+}

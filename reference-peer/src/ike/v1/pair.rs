@@ -1,0 +1,312 @@
+//! Two engines joined by a queue, on a virtual clock: for tests.
+
+use super::*;
+use crate::Instant;
+use crate::config::isakmp::*;
+use crate::config::{Remote, Secret};
+use crate::hands::{Disposition, Hands, Honest, IsakmpContext, IsakmpDraft};
+use crypto::{Encryption, Group, Hash, KeyBits};
+use rand_chacha::{ChaCha20Rng, rand_core::SeedableRng};
+use std::net::{IpAddr, SocketAddr};
+use std::time::Duration;
+use wire::ikev1::{ExchangeType, Message};
+
+pub(super) const A: usize = 0;
+pub(super) const B: usize = 1;
+
+/// What the road does to a datagram.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Fate {
+    Pass,
+    Lose,
+    Twice,
+}
+
+/// Decides what becomes of a datagram, by its sender, its place among all, and octets.
+pub(super) type Road = Box<dyn FnMut(usize, usize, &[u8]) -> Fate>;
+
+/// A datagram on the road.
+#[derive(Debug, Clone)]
+pub(super) struct Flying {
+    at: Instant,
+    pub(super) from: usize,
+    pub(super) path: Path,
+    pub(super) datagram: Vec<u8>,
+}
+
+pub(super) struct Pair {
+    pub(super) engines: [Engine; 2],
+    pub(super) rng: ChaCha20Rng,
+    pub(super) now: Instant,
+    pub(super) road: Vec<Flying>,
+    /// All that was sent, with its sender, the path and when.
+    pub(super) sent: Vec<(usize, Path, Vec<u8>, Instant)>,
+    pub(super) events: [Vec<Event>; 2],
+    pub(super) installed: [Vec<ChildSa>; 2],
+    pub(super) fate: Road,
+    /// Address and port that a NAT gives A on the way to B.
+    pub(super) nat: Option<SocketAddr>,
+    pub(super) hands: [Box<dyn Hands>; 2],
+}
+
+pub(super) fn address(end: usize) -> IpAddr {
+    if end == A { [192, 0, 2, 1].into() } else { [192, 0, 2, 2].into() }
+}
+
+pub(super) fn set(protocols: &[&str]) -> TransformSet {
+    TransformSet::new("set", protocols.iter().map(|text| text.parse().unwrap()).collect::<Vec<_>>())
+}
+
+pub(super) fn policy() -> IsakmpPolicy {
+    IsakmpPolicy { encryption: Encryption::AesCbc(KeyBits::B128), group: Group::Curve25519, ..IsakmpPolicy::new(10) }
+}
+
+pub(super) fn connection(end: usize) -> IsakmpConnection {
+    let nets = ["10.1.0.0/16", "10.2.0.0/16"];
+    let net = |end: usize| nets[end].parse().unwrap();
+    let other = 1 - end;
+    let child = IsakmpChild::new("net", net(end), net(other), [set(&["aes128-sha1"])]);
+    let second = IsakmpChild { name: "second".into(), ..child.clone() };
+    let keyring = Keyring::shared(Secret::new(*b"correct horse"));
+    IsakmpConnection {
+        policies: vec![policy()],
+        children: vec![child, second],
+        accept_aggressive: true,
+        keepalive: Some(IsakmpKeepalive::on_demand(Duration::from_secs(10))),
+        ..IsakmpConnection::new("peer", address(end), Remote::Address(address(other)), keyring)
+    }
+}
+
+pub(super) fn config(connection: IsakmpConnection) -> IsakmpConfig {
+    IsakmpConfig { connections: vec![connection], ..IsakmpConfig::default() }
+}
+
+impl Pair {
+    pub(super) fn new(a: IsakmpConfig, b: IsakmpConfig) -> Self {
+        Self {
+            engines: [Engine::new(a), Engine::new(b)],
+            rng: ChaCha20Rng::seed_from_u64(7),
+            now: Instant::START,
+            road: vec![],
+            sent: vec![],
+            events: [vec![], vec![]],
+            installed: [vec![], vec![]],
+            fate: Box::new(|_, _, _| Fate::Pass),
+            nat: None,
+            hands: [Box::new(Honest), Box::new(Honest)],
+        }
+    }
+
+    pub(super) fn plain() -> Self {
+        Self::new(config(connection(A)), config(connection(B)))
+    }
+
+    /// With one end's connection changed.
+    pub(super) fn change(mut self, end: usize, change: impl FnOnce(&mut IsakmpConnection)) -> Self {
+        self.change_now(end, change);
+        self
+    }
+
+    pub(super) fn change_now(&mut self, end: usize, change: impl FnOnce(&mut IsakmpConnection)) {
+        let mut config = self.engines[end].config().clone();
+        change(&mut config.connections[0]);
+        self.engines[end].configure(config);
+    }
+
+    /// With both ends' connections changed.
+    pub(super) fn both(self, change: impl Fn(&mut IsakmpConnection)) -> Self {
+        self.change(A, &change).change(B, &change)
+    }
+
+    pub(super) fn aggressive(self) -> Self {
+        self.both(|connection| connection.exchange = Phase1::Aggressive)
+    }
+
+    /// Does something with one engine, and sends off what it wants sent.
+    pub(super) fn at<T>(
+        &mut self,
+        end: usize,
+        act: impl FnOnce(&mut Engine, Instant, &mut ChaCha20Rng, &mut dyn Hands) -> T,
+    ) -> T {
+        let result = act(&mut self.engines[end], self.now, &mut self.rng, &mut *self.hands[end]);
+        self.collect(end);
+        result
+    }
+
+    fn collect(&mut self, from: usize) {
+        while let Some(action) = self.engines[from].poll_action() {
+            match action {
+                Action::Send { path, datagram } => {
+                    let delay = Duration::from_millis(10);
+                    let times: &[Duration] = match (self.fate)(from, self.sent.len(), &datagram) {
+                        Fate::Pass => &[delay],
+                        Fate::Lose => &[],
+                        Fate::Twice => &[delay, Duration::from_millis(25)],
+                    };
+                    self.sent.push((from, path, datagram.clone(), self.now));
+                    for delay in times {
+                        let at = self.now + *delay;
+                        self.road.push(Flying { at, from, path, datagram: datagram.clone() });
+                    }
+                }
+                Action::InstallChildren(children) => self.installed[from].extend(children),
+                Action::RemoveChild { inbound_spi, .. } => {
+                    self.installed[from].retain(|child| child.inbound_spi != inbound_spi);
+                }
+                Action::Event(event) => self.events[from].push(event),
+                Action::UpdatePath { .. } => {}
+            }
+        }
+    }
+
+    /// The path as the receiver sees it.
+    fn arrival(&self, flying: &Flying) -> Path {
+        let mut path = Path { local: flying.path.remote, remote: flying.path.local };
+        if let Some(nat) = self.nat {
+            if flying.from == A {
+                path.remote = SocketAddr::new(nat.ip(), nat.port() + u16::from(flying.path.local.port() == 4500));
+            } else if flying.path.remote.ip() == nat.ip() {
+                let port = if flying.path.remote.port() == nat.port() { 500 } else { 4500 };
+                path.local = SocketAddr::new(address(A), port);
+            }
+        }
+        path
+    }
+
+    fn deliver(&mut self, flying: Flying) {
+        let path = self.arrival(&flying);
+        self.at(1 - flying.from, |engine, now, rng, hands| engine.handle(now, rng, path, &flying.datagram, hands));
+    }
+
+    /// Puts a datagram of nobody's into one end.
+    pub(super) fn inject(&mut self, to: usize, datagram: &[u8]) {
+        let end = |end: usize| SocketAddr::new(address(end), 500);
+        let path = Path { local: end(to), remote: end(1 - to) };
+        self.at(to, |engine, now, rng, hands| engine.handle(now, rng, path, datagram, hands));
+    }
+
+    /// One step: the next datagram or timer. False if nothing is left to happen before `until`.
+    fn step(&mut self, until: Instant) -> bool {
+        let flying = self.road.iter().enumerate().min_by_key(|(_, flying)| flying.at).map(|(i, f)| (i, f.at));
+        let timer = [A, B].into_iter().filter_map(|end| Some((self.engines[end].poll_timeout()?, end))).min();
+        match (flying, timer) {
+            (Some((index, at)), timer) if at <= until && timer.is_none_or(|(time, _)| at <= time) => {
+                self.now = self.now.max(at);
+                let flying = self.road.remove(index);
+                self.deliver(flying);
+                true
+            }
+            (_, Some((at, end))) if at <= until => {
+                self.now = self.now.max(at);
+                self.at(end, |engine, now, rng, hands| engine.handle_timeout(now, rng, hands));
+                true
+            }
+            _ => false,
+        }
+    }
+
+    pub(super) fn run(&mut self, seconds: f64) {
+        let until = self.now + Duration::from_secs_f64(seconds);
+        let mut steps = 0;
+        while self.step(until) {
+            steps += 1;
+            assert!(steps < 20_000, "nothing comes to rest");
+        }
+        self.now = until;
+    }
+
+    pub(super) fn initiate(&mut self) -> IkeSaId {
+        self.at(A, |engine, now, rng, hands| engine.initiate(now, rng, "peer", "net", hands)).unwrap()
+    }
+
+    /// A tunnel that is up: the ISAKMP SA at both ends.
+    pub(super) fn up(&mut self) -> [IkeSaId; 2] {
+        let a = self.initiate();
+        self.run(1.0);
+        self.check();
+        assert!(!self.installed[A].is_empty(), "{:#?}", self.events);
+        let b = self.engines[B].isakmp_sas().last().unwrap().id;
+        [a, b]
+    }
+
+    /// The SAs of both ends are the same, with each other's keys.
+    pub(super) fn check(&self) {
+        assert_eq!(self.installed[A].len(), self.installed[B].len(), "{:#?}", self.events);
+        for ours in &self.installed[A] {
+            let theirs = self.installed[B].iter().find(|theirs| theirs.inbound_spi == ours.outbound_spi).unwrap();
+            assert_eq!(
+                (theirs.outbound_spi, theirs.protocol, theirs.mode),
+                (ours.inbound_spi, ours.protocol, ours.mode)
+            );
+            assert!(theirs.inbound == ours.outbound && theirs.outbound == ours.inbound, "keys");
+            assert!(theirs.inbound != theirs.outbound, "one key for each direction");
+            if self.nat.is_none() {
+                assert_eq!((&theirs.local_ts, &theirs.remote_ts), (&ours.remote_ts, &ours.local_ts));
+            }
+            assert_eq!((theirs.encryption, theirs.integrity), (ours.encryption, ours.integrity));
+            assert_ne!(theirs.initiator, ours.initiator);
+        }
+    }
+
+    /// ISAKMP SAs that are established at one end.
+    pub(super) fn established(&self, end: usize) -> Vec<IsakmpSaInfo> {
+        self.engines[end].isakmp_sas().into_iter().filter(|sa| sa.state == State::Established).collect()
+    }
+
+    pub(super) fn count(&self, end: usize, test: impl Fn(&Event) -> bool) -> usize {
+        self.events[end].iter().filter(|event| test(event)).count()
+    }
+
+    /// Why messages were dropped at one end.
+    pub(super) fn rejections(&self, end: usize) -> Vec<RejectReason> {
+        let reason = |event: &Event| match event {
+            Event::Rejected { reason, .. } => Some(reason.clone()),
+            _ => None,
+        };
+        self.events[end].iter().filter_map(reason).collect()
+    }
+
+    /// Messages that one end has sent.
+    pub(super) fn messages(&self, from: usize) -> Vec<Message> {
+        let all = self.sent.iter().filter(|(sender, ..)| *sender == from);
+        all.map(|(_, _, datagram, _)| Message::parse(datagram).unwrap()).collect()
+    }
+}
+
+/// Every hash, cipher and group of phase 1 once at least.
+pub(super) fn suites() -> Vec<(Encryption, Hash, Group)> {
+    vec![
+        (Encryption::Des, Hash::Md5, Group::Modp768),
+        (Encryption::TripleDes, Hash::Sha1, Group::Modp1024),
+        (Encryption::AesCbc(KeyBits::B128), Hash::Sha256, Group::Modp1536),
+        (Encryption::AesCbc(KeyBits::B192), Hash::Sha384, Group::Ecp256),
+        (Encryption::AesCbc(KeyBits::B256), Hash::Sha512, Group::Curve25519),
+        (Encryption::AesCbc(KeyBits::B256), Hash::Md5, Group::Modp2048),
+    ]
+}
+
+pub(super) fn seconds(seconds: u64) -> Duration {
+    Duration::from_secs(seconds)
+}
+
+/// Edits messages by place: exchange type and number.
+pub(super) struct Edit<F>(ExchangeType, u8, F);
+
+impl<F: FnMut(&mut IsakmpDraft) + Send> Hands for Edit<F> {
+    fn isakmp(&mut self, context: &IsakmpContext, draft: &mut IsakmpDraft) -> Disposition {
+        if (context.exchange, context.number) == (self.0, self.1) {
+            (self.2)(draft);
+        }
+        Disposition::Send
+    }
+}
+
+pub(super) fn edit(
+    pair: &mut Pair,
+    end: usize,
+    exchange: ExchangeType,
+    number: u8,
+    change: impl FnMut(&mut IsakmpDraft) + Send + 'static,
+) {
+    pair.hands[end] = Box::new(Edit(exchange, number, change));
+}
