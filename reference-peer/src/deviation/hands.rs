@@ -2,7 +2,9 @@
 
 use super::{Deviation, DeviationSet};
 use crate::config::Algorithm;
-use crate::hands::{Disposition, Draft, EspContext, EspDraft, Hands, IsakmpContext, IsakmpDraft, MessageContext};
+use crate::hands::{
+    AhDraft, Disposition, Draft, EspContext, EspDraft, Hands, IsakmpContext, IsakmpDraft, MessageContext,
+};
 use wire::ikev2::{
     Attribute, Body, Delete, ExchangeType, Flags, IdType, Message, Notify, NotifyType, Payload, Proposal, ProtocolId,
     SecurityAssociation, Transform, TransformType,
@@ -187,6 +189,10 @@ impl Hands for DeviantHands<'_> {
 
     fn sealed(&mut self, context: &EspContext, esp: &mut Vec<u8>) -> Disposition {
         self.next.sealed(context, esp)
+    }
+
+    fn ah(&mut self, context: &EspContext, draft: &mut AhDraft) -> Disposition {
+        self.next.ah(context, draft)
     }
 
     fn packet(&mut self, packet: &mut Vec<u8>) -> Disposition {

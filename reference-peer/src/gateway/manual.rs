@@ -150,6 +150,7 @@ mod tests {
     use super::super::{GatewayConfig, Leg};
     use super::*;
     use crate::deviation::Deviation;
+    use crate::hands::{AhDraft, Disposition, EspContext, Hands};
     use rand_chacha::ChaCha20Rng;
     use rand_core::SeedableRng;
     use std::net::{IpAddr, SocketAddr};
@@ -273,6 +274,26 @@ mod tests {
         b.handle(Instant::START, Leg::Outside, &sent);
         let answer = b.poll_transmit().unwrap().packet;
         assert_eq!((answer[9], answer[20]), (51, 50));
+    }
+
+    /// Sets RESERVED of AH.
+    struct Reserved;
+
+    impl Hands for Reserved {
+        fn ah(&mut self, _context: &EspContext, draft: &mut AhDraft) -> Disposition {
+            draft.reserved = 0xbeef;
+            Disposition::Send
+        }
+    }
+
+    #[test]
+    fn the_hands_of_a_gateway_edit_ah_too() {
+        let mut rng = ChaCha20Rng::seed_from_u64(7);
+        let mut a = gateway(A, None);
+        a.set_hands(Reserved);
+        a.install_manual(Instant::START, bundle(&mut rng)).unwrap();
+        a.handle(Instant::START, Leg::Inside, &ping());
+        assert_eq!(a.poll_transmit().unwrap().packet[22..24], [0xbe, 0xef]);
     }
 
     #[test]

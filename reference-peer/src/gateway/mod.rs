@@ -35,7 +35,7 @@ pub use traffic::{DataPlane, parameters};
 use crate::Instant;
 use crate::deviation::{DeviantHands, Deviation, DeviationSet};
 use crate::hands::{
-    Disposition, Draft, EspContext, EspDraft, Hands, Honest, IsakmpContext, IsakmpDraft, MessageContext,
+    AhDraft, Disposition, Draft, EspContext, EspDraft, Hands, Honest, IsakmpContext, IsakmpDraft, MessageContext,
 };
 use crate::ike::v2::{self, Action, ChildSa, CommandError, DownReason, Engine, IkeSaId, IkeSaInfo, Path};
 use crate::ipsec::drops::DropReason;
@@ -161,6 +161,10 @@ impl Hands for OwnHands {
 
     fn sealed(&mut self, context: &EspContext, esp: &mut Vec<u8>) -> Disposition {
         self.both().sealed(context, esp)
+    }
+
+    fn ah(&mut self, context: &EspContext, draft: &mut AhDraft) -> Disposition {
+        self.both().ah(context, draft)
     }
 
     fn packet(&mut self, packet: &mut Vec<u8>) -> Disposition {
