@@ -2,7 +2,7 @@
 
 #![allow(clippy::unwrap_used, reason = "a test that panics has failed")]
 
-use super::{CounterpeerBench, Hook, Setting, Testbed, Treatment};
+use super::{Arrival, CounterpeerBench, Hook, Setting, Testbed, Treatment};
 use crate::profile::Profile;
 use crate::run::{Bench, Interrupt, Lab, ScenarioInfo, Setup};
 use crate::verdict::Place;
@@ -60,6 +60,29 @@ fn the_dut_initiates_when_told() {
     assert!(!testbed.ike_sa().unwrap().initiator);
     testbed.control(Hook::ForgetSas).unwrap();
     assert!(!testbed.is_alive().unwrap());
+}
+
+#[test]
+fn what_an_earlier_scenario_has_left_is_not_seen_but_noted() {
+    let mut earlier = lab().begin(&ScenarioInfo { seed: 43, ..scenario() }).unwrap();
+    earlier.establish().unwrap();
+    earlier.control(Hook::ClearSas).unwrap();
+    let limit = Duration::from_secs(1);
+    let place = earlier.await_ike(0, limit, |ike| ike.protected && !ike.is_response()).unwrap().unwrap();
+    let delete = &earlier.seen()[place];
+    let mut testbed = begin();
+    testbed.establish().unwrap();
+    let (seen, arrival) =
+        (testbed.seen().len(), |frame: &[u8], at| Arrival { leg: delete.leg, at, frame: frame.to_vec() });
+    let now = testbed.now();
+    testbed.arrive(arrival(&delete.frame, now));
+    assert_eq!(testbed.seen().len(), seen);
+    assert!(
+        testbed.notes.last().unwrap().1.starts_with("left over from an earlier scenario of this tester: INFORMATIONAL")
+    );
+    // A request of its own IKE SA is seen.
+    testbed.control(Hook::ClearSas).unwrap();
+    assert!(testbed.await_ike(seen, limit, |ike| ike.protected && !ike.is_response()).unwrap().is_some());
 }
 
 #[test]

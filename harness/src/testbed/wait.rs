@@ -139,7 +139,7 @@ impl Testbed {
     }
 
     /// A frame has reached the tester or one of its hosts.
-    fn arrive(&mut self, arrival: Arrival) {
+    pub(super) fn arrive(&mut self, arrival: Arrival) {
         let Arrival { leg, at, frame } = arrival;
         // The peer's clock never goes back, though real frames carry the time at which the link took them.
         let now = self.now();
@@ -152,6 +152,10 @@ impl Testbed {
             return;
         }
         self.record(leg, true, at, &frame);
+        if self.is_left_over() {
+            let summary = self.seen.pop().map(|seen| seen.summary()).unwrap_or_default();
+            return self.note(format!("left over from an earlier scenario of this tester: {summary}"));
+        }
         let interface = match leg {
             Leg::Outside => Some(&mut self.outside),
             Leg::Inside => self.inside.as_mut(),
@@ -170,6 +174,15 @@ impl Testbed {
             Leg::Inside => self.inside_host_received(now, packet),
         }
         self.collect_events(now);
+    }
+
+    /// Is the newest message of the DUT a request under an IKE SA that this scenario knows nothing of? An earlier one with
+    /// the same address may have left it, and what the DUT says of it is no answer to this scenario.
+    fn is_left_over(&self) -> bool {
+        let Some((newest, earlier)) = self.seen.split_last() else { return false };
+        let Some(ike) = newest.ike().filter(|ike| ike.protected && !ike.is_response()) else { return false };
+        let spi = |seen: &Seen| seen.ike()?.header.map(|header| header.initiator_spi);
+        matches!(ike.opened, Some(Err(_))) && !earlier.iter().any(|seen| spi(seen) == spi(newest))
     }
 
     fn timeout(&mut self, now: Instant) {
