@@ -4,6 +4,7 @@
 //! the place where it decides; a fault in what it sends is an edit by [`DeviantHands`].
 
 mod hands;
+mod isakmp;
 #[macro_use]
 mod list;
 

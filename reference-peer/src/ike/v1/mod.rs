@@ -11,6 +11,7 @@ mod aggressive;
 mod api;
 mod commands;
 mod dead_peer;
+mod deviant;
 mod engine;
 mod fragment;
 mod identity;
