@@ -12,6 +12,8 @@ mod api;
 mod commands;
 mod dead_peer;
 mod deviant;
+#[cfg(test)]
+mod deviation_tests;
 mod engine;
 mod fragment;
 mod identity;
