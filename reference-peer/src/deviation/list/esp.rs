@@ -155,7 +155,7 @@ macro_rules! esp {
         /// Drops IKE_SA_INIT requests on port 4500.
         IgnoresInitOnPort4500 = "ignores-init-on-port-4500" ["NATT-ENC-012"];
         /// Sends where an ESP packet came from before it has verified it, or where a keepalive came from.
-        FollowsUnverifiedEsp = "follows-unverified-esp" ["NATT-ENC-014"];
+        FollowsUnverifiedEsp = "follows-unverified-esp" ["NATT-ENC-014", "NATT-KA-007"];
         /// Goes on sending to the peer's old port after a NAT has given it another.
         NeverFollowsPeer = "never-follows-peer" ["NATT-ENC-014"];
         /// Follows the peer to another port although it is behind a NAT itself.

@@ -8,11 +8,15 @@ macro_rules! gateway {
         /// Asks peers also while there is no traffic to send.
         AsksIdlePeers = "asks-idle-peers" ["CISCO-DPD-004"];
         /// Does not take ESP packets for a sign of life.
-        OverlooksEspLiveness = "overlooks-esp-liveness" ["DPD-016"];
-        /// Takes replayed ESP packets for a sign of life.
-        HeedsReplaysAsLife = "heeds-replays-as-life" ["DPD-016"];
+        OverlooksEspLiveness = "overlooks-esp-liveness" ["DPD-016", "DPD-012"];
+        /// Takes ESP packets that it drops, replayed or forged, for a sign of life.
+        HeedsReplaysAsLife = "heeds-replays-as-life" ["DPD-016", "DPD-012"];
         /// Forgets all SAs because of an ICMP error.
         ObeysIcmpErrors = "obeys-icmp-errors" ["DPD-014"];
+
+        // ---- NAT keepalives ----
+        /// Sends NAT keepalives although only the peer is behind a NAT.
+        SendsKeepalivesFromBothSides = "sends-keepalives-from-both-sides" ["NATT-KA-007"];
 
         // ---- Packets with an unknown SPI ----
         /// Accepts packets that carry the SPI of the opposite direction.
