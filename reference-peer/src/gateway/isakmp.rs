@@ -138,7 +138,7 @@ impl Gateway {
     }
 
     fn begin_keepalives(&mut self, ike_sa: IkeSaId, path: Path, now: Instant) {
-        let Some(info) = self.isakmp.isakmp_sa(ike_sa).filter(|info| info.nat.local) else { return };
+        let Some(info) = self.isakmp.isakmp_sa(ike_sa).filter(|info| self.keeps_open(info.nat)) else { return };
         if let Some(period) = self.isakmp_connection(&info.connection).and_then(|connection| connection.nat_keepalive) {
             self.keepalives.begin(ike_sa, path, period, now);
         }

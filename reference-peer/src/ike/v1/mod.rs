@@ -11,6 +11,9 @@ mod aggressive;
 mod api;
 mod commands;
 mod dead_peer;
+mod deviant;
+#[cfg(test)]
+mod deviation_tests;
 mod engine;
 mod fragment;
 mod identity;

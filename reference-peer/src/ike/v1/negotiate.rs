@@ -199,10 +199,11 @@ pub(super) fn phase1_choose(
     None
 }
 
-/// Checks that an answer is one of the offered transforms, unmodified (RFC 2409 section 5).
+/// Checks that an answer is one of the offered transforms, unmodified if `strict` (RFC 2409 section 5).
 pub(super) fn phase1_check(
     offer: &SecurityAssociation,
     answer: &SecurityAssociation,
+    strict: bool,
 ) -> Option<(IsakmpSuite, Duration)> {
     let [proposal] = &*answer.proposals else { return None };
     let [transform] = &*proposal.transforms else { return None };
@@ -210,7 +211,8 @@ pub(super) fn phase1_check(
         return None;
     }
     let offered = offer.proposals.first()?.transforms.iter();
-    offered.clone().find(|own| own.id == transform.id && same(&own.attributes, &transform.attributes))?;
+    let same = |own: &Transform| !strict || same(&own.attributes, &transform.attributes);
+    offered.clone().find(|own| own.id == transform.id && same(own))?;
     let read = Phase1Transform::read(transform)?;
     Some((read.suite()?, Duration::from_secs(read.seconds.unwrap_or(u64::from(DEFAULT_SECONDS)))))
 }
@@ -480,6 +482,18 @@ impl Phase2Choice {
         }
     }
 
+    /// Forgets all lifetimes that were offered but the last one.
+    pub(super) fn keep_last_lifetime(&mut self) {
+        if self.offered.kilobytes.is_some() {
+            self.offered.seconds = None;
+        }
+    }
+
+    /// Does the offer say nothing about seconds?
+    pub(super) fn has_no_seconds(&self) -> bool {
+        self.offered.seconds.is_none()
+    }
+
     /// Is more offered than we want, so that the initiator is to be told (RFC 2407 section 4.5.4)?
     pub(super) fn exceeds(&self, own: &SaLifetime) -> bool {
         let more = |offered: Option<u32>, own: Option<u32>| match (offered, own) {
@@ -580,11 +594,12 @@ fn choose_group(
     Some(choice)
 }
 
-/// Checks that an answer is one number of the offer, with one unmodified transform for each protocol.
+/// Checks that an answer is one number of the offer, with one transform for each protocol, unmodified if `strict`.
 pub(super) fn phase2_check(
     offer: &SecurityAssociation,
     answer: &SecurityAssociation,
     nat: Option<NatVersion>,
+    strict: bool,
 ) -> Option<Phase2Choice> {
     let [answered] = &*by_number(answer) else { return None };
     let number = answered.first()?.number;
@@ -597,8 +612,9 @@ pub(super) fn phase2_check(
     for own in offered {
         let other = answered.iter().find(|other| other.protocol == own.protocol)?;
         let [transform] = &*other.transforms else { return None };
-        let is_own =
-            |offered: &&Transform| offered.id == transform.id && same(&offered.attributes, &transform.attributes);
+        let is_own = |offered: &&Transform| {
+            offered.id == transform.id && (!strict || same(&offered.attributes, &transform.attributes))
+        };
         own.transforms.iter().find(is_own)?;
         let spi = u32::from_be_bytes(other.spi.as_slice().try_into().ok()?);
         let read = Phase2Transform::read(own.protocol, transform)?;
@@ -641,7 +657,7 @@ mod tests {
         assert_eq!(choice.suite, IsakmpSuite { encryption: AES256, hash: Hash::Sha1, group: 2 });
         let [proposal] = &*choice.answer.proposals else { panic!("one proposal") };
         assert_eq!((proposal.transforms.len(), proposal.transforms[0].number), (1, 2));
-        assert_eq!(phase1_check(&offer, &choice.answer).unwrap(), (choice.suite, Duration::from_secs(60)));
+        assert_eq!(phase1_check(&offer, &choice.answer, true).unwrap(), (choice.suite, Duration::from_secs(60)));
     }
 
     /// The guide's rule: a peer's lifetime may be shorter, never longer.
@@ -702,7 +718,7 @@ mod tests {
         let check = |change: &dyn Fn(&mut SecurityAssociation)| {
             let mut answer = offer.clone();
             change(&mut answer);
-            phase1_check(&offer, &answer).is_some()
+            phase1_check(&offer, &answer, true).is_some()
         };
         assert!(check(&|_| {}));
         assert!(check(&|sa| sa.proposals[0].transforms[0].attributes.swap(0, 4)));
@@ -734,7 +750,7 @@ mod tests {
         assert_eq!(choice.chosen.iter().map(|c| c.protocol).collect::<Vec<_>>(), [ProtocolId::AH, ProtocolId::ESP]);
         assert_eq!(choice.chosen[0].spi, 0x1002);
         let answer = choice.answer(|protocol| spi(protocol) + 0x1000);
-        let checked = phase2_check(&offer, &answer, None).unwrap();
+        let checked = phase2_check(&offer, &answer, None, true).unwrap();
         assert_eq!(checked.chosen[1].spi, 0x2003);
         assert_eq!(phase2_choose(&child(&[&["sha1"]]), &offer, None, None), None, "half of it");
         assert_eq!(phase2_choose(&child(&[&["sha1", "3des-sha1"]]), &offer, None, None), None);
@@ -742,7 +758,7 @@ mod tests {
         assert_eq!(second.chosen[0].number, 2);
         let mut half = answer;
         half.proposals.pop();
-        assert_eq!(phase2_check(&offer, &half, None), None, "half of it answered");
+        assert_eq!(phase2_check(&offer, &half, None, true), None, "half of it answered");
     }
 
     #[test]
