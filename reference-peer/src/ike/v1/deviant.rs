@@ -4,8 +4,8 @@ use super::api::RejectReason;
 use super::protect::Opened;
 use crate::hands::IsakmpDraft;
 use wire::ikev1::{
-    Body, Chain, Content, Header, Message, Payload, PayloadType, Phase1Class, Phase2Class, Proposal, ProtocolId,
-    SecurityAssociation, Transform, emit_chain,
+    Body, Chain, Content, Header, Message, Payload, PayloadType, Proposal, ProtocolId, SecurityAssociation, Transform,
+    emit_chain,
 };
 
 /// More Vendor IDs than a careless receiver has room for.
@@ -80,35 +80,6 @@ pub(super) fn has_unknown_transform(offer: &SecurityAssociation) -> bool {
         };
         proposal.transforms.iter().any(|transform| !known(transform.id))
     })
-}
-
-/// The offer without what a strict reader stumbles over: of attributes that conflict all but the last, if `conflicts`,
-/// and those that are not supported, if `unknown`.
-pub(super) fn forgiven(offer: &SecurityAssociation, conflicts: bool, unknown: bool) -> SecurityAssociation {
-    let mut offer = offer.clone();
-    for proposal in &mut offer.proposals {
-        let phase1 = proposal.protocol == ProtocolId::IKE;
-        let supported = |class: u16| match phase1 {
-            true => class <= Phase1Class::GROUP.0 || (11..=12).contains(&class) || class == Phase1Class::KEY_LENGTH.0,
-            false => class <= Phase2Class::KEY_LENGTH.0,
-        };
-        for transform in &mut proposal.transforms {
-            if unknown {
-                transform.attributes.retain(|attribute| supported(attribute.class));
-            }
-            if conflicts {
-                let all = transform.attributes.clone();
-                let is_life = |class: u16| if phase1 { (11..=12).contains(&class) } else { class <= 2 };
-                let mut index = 0;
-                transform.attributes.retain(|attribute| {
-                    index += 1;
-                    let later = all.get(index..).unwrap_or_default();
-                    is_life(attribute.class) || !later.iter().any(|other| other.class == attribute.class)
-                });
-            }
-        }
-    }
-    offer
 }
 
 /// The answer with the attributes that its transforms had in the offer.

@@ -8,7 +8,7 @@
 //! ```
 
 use super::api::*;
-use super::engine::{Cx, Engine, Received};
+use super::engine::{Cx, Engine, Received, notify_of};
 use super::negotiate::{self, Phase2Choice};
 use super::protect;
 use super::sa::{Answered, Children, IsakmpSa, Outstanding, Sent, modes};
@@ -291,7 +291,14 @@ impl Engine {
         let message_id = received.message.header.message_id;
         let Some(keys) = &sa.keys else { return Err(RejectReason::NoKeys) };
         let iv = self.phase2_iv(sa, keys, message_id);
-        let opened = self.open_hashed(sa, received, &iv, &[])?;
+        let opened = match self.open_hashed(sa, received, &iv, &[]) {
+            Err(reason @ (RejectReason::Situation | RejectReason::Doi)) => {
+                sa.used_ids.insert(message_id);
+                self.inform_refusal(cx, sa, &reason);
+                return Err(reason);
+            }
+            opened => opened?,
+        };
         sa.used_ids.insert(message_id);
         let payloads = opened.payloads.unwrap_or_default();
         self.phase2_heard(cx, sa, received, &payloads);
@@ -332,6 +339,14 @@ impl Engine {
         }
         sa.quick.insert(message_id, quick);
         Ok(())
+    }
+
+    /// Tells the peer why its quick mode is not read any further (RFC 2407 section 4.2, RFC 2408 section 5.4).
+    fn inform_refusal(&mut self, cx: &mut Cx<'_>, sa: &mut IsakmpSa, reason: &RejectReason) {
+        if let Some(notify) = notify_of(reason) {
+            let notification = Notification::isakmp(sa.cookies(), notify, []);
+            self.inform(cx, sa, vec![Body::Notification(notification).into()]);
+        }
     }
 
     fn answer_quick(
@@ -386,6 +401,7 @@ impl Engine {
                     accepted = Some((child.clone(), traffic, choice));
                     break;
                 }
+                None if negotiate::has_unsupported_attributes(offer) => refusal = NotifyType::ATTRIBUTES_NOT_SUPPORTED,
                 None => refusal = NotifyType::NO_PROPOSAL_CHOSEN,
             }
         }
