@@ -233,7 +233,7 @@ fn out_of_state() {
                 pair.inject(B, &Message::clear(clear, [delete.clone()]).to_bytes());
                 let Some(keys) = &keys else { continue };
                 let mut rest = vec![];
-                emit_chain(&[delete.clone()], PayloadType::NONE, &mut rest);
+                emit_chain(std::slice::from_ref(&delete), PayloadType::NONE, &mut rest);
                 let payloads = [Body::Hash(keys.phase2_hash(message_id, &[], &rest)).into(), delete.clone()];
                 let mut plain = vec![];
                 emit_chain(&payloads, PayloadType::NONE, &mut plain);

@@ -204,9 +204,12 @@ impl Engine {
 
     /// Reads a datagram. Where lengths or numbers are not heeded, it is put right before.
     fn read(&self, datagram: &[u8]) -> Result<Message, wire::Error> {
-        let message = match self.has(Deviation::IgnoresIsakmpLength) {
-            true => Message::parse(&deviant::with_right_length(datagram)),
-            false => Message::parse(datagram),
+        let message = if self.has(Deviation::IgnoresIsakmpLength) {
+            Message::parse(&deviant::with_right_length(datagram))
+        } else if self.has(Deviation::TrustsLengthsOfProposals) {
+            Message::parse(&deviant::with_right_proposals(datagram))
+        } else {
+            Message::parse(datagram)
         }?;
         if self.has(Deviation::IgnoresDoi) { deviant::of_our_doi(message) } else { Ok(message) }
     }

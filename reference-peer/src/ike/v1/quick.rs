@@ -153,18 +153,7 @@ impl Engine {
         let Some(child) = sa.connection.child(name).cloned() else { return };
         let message_id = self.new_message_id(cx, sa);
         let protocols = child.transform_sets.iter().flat_map(|set| &set.protocols).map(|own| own.protocol);
-        let mut spis = BTreeMap::new();
-        for protocol in protocols {
-            if !spis.contains_key(&protocol) {
-                let spi = loop {
-                    let spi = self.new_spi(sa, cx.rng);
-                    if !spis.values().any(|other| *other == spi) {
-                        break spi;
-                    }
-                };
-                spis.insert(protocol, spi);
-            }
-        }
+        let spis = self.draw_spis(cx, sa, protocols);
         let nat = self.offered_encapsulation(sa);
         let offer = negotiate::phase2_offer(&child, nat, |protocol| spis.get(&protocol).copied().unwrap_or_default());
         let (Some(offer), Some(keys)) = (offer, &sa.keys) else {
@@ -417,15 +406,7 @@ impl Engine {
             secret = Some(pair.agree(public).map_err(|_| NotifyType::INVALID_KEY_INFORMATION)?);
             key_exchange = Some(Payload::from(Body::KeyExchange(pair.public().to_vec())));
         }
-        for chosen in &choice.chosen {
-            let spi = loop {
-                let spi = self.new_spi(sa, cx.rng);
-                if !quick.has_spi(spi) {
-                    break spi;
-                }
-            };
-            quick.spis.insert(chosen.protocol, spi);
-        }
+        quick.spis = self.draw_spis(cx, sa, choice.chosen.iter().map(|chosen| chosen.protocol));
         let spis = &quick.spis;
         let answer = choice.answer(|protocol| spis.get(&protocol).copied().unwrap_or_default());
         let answer = self.shape_answer(answer, found.sa);
@@ -534,6 +515,25 @@ impl Engine {
         sa.quick_iv.clone_from(&quick.iv);
         sa.quick.insert(message_id, quick);
         result
+    }
+
+    /// An SPI that we receive on for each protocol.
+    fn draw_spis(
+        &self,
+        cx: &mut Cx<'_>,
+        sa: &IsakmpSa,
+        protocols: impl Iterator<Item = ProtocolId>,
+    ) -> BTreeMap<ProtocolId, u32> {
+        let mut spis = BTreeMap::new();
+        for protocol in protocols {
+            while !spis.contains_key(&protocol) {
+                let spi = self.new_spi(sa, cx.rng);
+                if !spis.values().any(|other| *other == spi) {
+                    spis.insert(protocol, spi);
+                }
+            }
+        }
+        spis
     }
 
     /// Are messages taken for new that have come before?
