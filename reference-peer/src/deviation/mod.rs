@@ -101,6 +101,12 @@ impl FromIterator<Deviation> for DeviationSet {
     }
 }
 
+impl Extend<Deviation> for DeviationSet {
+    fn extend<T: IntoIterator<Item = Deviation>>(&mut self, deviations: T) {
+        self.0.extend(deviations);
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
