@@ -154,7 +154,10 @@ impl Engine {
                 None => Ok(()),
             };
         }
-        self.check_payloads(message.payloads()).map_err(outside)?;
+        if let Err(reason) = self.check_payloads(message.payloads()) {
+            self.refuse_first(cx, header, path, &reason);
+            return Err(outside(reason));
+        }
         let fingerprint = sha1(&[datagram]);
         let received = Received { message: &message, path, fingerprint };
         let first = header.responder_cookie == 0;
@@ -186,11 +189,27 @@ impl Engine {
         result.map_err(|reason| (Some(id), reason))
     }
 
+    /// Tells a peer that its offer of phase 1 is for a situation or a domain of interpretation that is not ours (RFC
+    /// 2407 section 4.2, RFC 2408 section 5.4).
+    fn refuse_first(&mut self, cx: &mut Cx<'_>, header: &Header, path: Path, reason: &RejectReason) {
+        let begins = header.responder_cookie == 0
+            && matches!(header.exchange_type, ExchangeType::MAIN | ExchangeType::AGGRESSIVE)
+            && !self.candidates(path.local.ip(), path.remote.ip()).is_empty();
+        if let (true, RejectReason::Situation | RejectReason::Doi) = (begins, reason)
+            && let Some(notify) = notify_of(reason)
+        {
+            self.notify_in_clear(cx, header.cookies(), path, notify);
+        }
+    }
+
     /// Reads a datagram. Where lengths or numbers are not heeded, it is put right before.
     fn read(&self, datagram: &[u8]) -> Result<Message, wire::Error> {
-        let message = match self.has(Deviation::IgnoresIsakmpLength) {
-            true => Message::parse(&deviant::with_right_length(datagram)),
-            false => Message::parse(datagram),
+        let message = if self.has(Deviation::IgnoresIsakmpLength) {
+            Message::parse(&deviant::with_right_length(datagram))
+        } else if self.has(Deviation::TrustsLengthsOfProposals) {
+            Message::parse(&deviant::with_right_proposals(datagram))
+        } else {
+            Message::parse(datagram)
         }?;
         if self.has(Deviation::IgnoresDoi) { deviant::of_our_doi(message) } else { Ok(message) }
     }

@@ -9,6 +9,8 @@
 
 mod aggressive;
 mod api;
+#[cfg(test)]
+mod bad_input_tests;
 mod commands;
 mod dead_peer;
 mod deviant;
