@@ -3,12 +3,11 @@
 use super::api::*;
 use super::engine::{Cx, Engine};
 use super::fragment;
-use super::keys::IsakmpKeys;
 use super::protect;
 use super::sa::IsakmpSa;
 use crate::hands::{Disposition, IsakmpContext, IsakmpDraft};
 use wire::ikev1::{
-    Body, ExchangeType, Flags, Header, Message, Notification, NotifyType, Payload, PayloadType, emit_chain, first_type,
+    Body, ExchangeType, Flags, Header, Message, Notification, NotifyType, Payload, PayloadType, emit_chain,
 };
 
 /// What the HASH payload of a message is computed over.
@@ -73,7 +72,7 @@ impl Engine {
         let mut message = match (&sa.keys, draft.encrypt) {
             (Some(keys), true) => {
                 let iv = draft.iv.take().or(iv).unwrap_or_default();
-                let (message, next) = encrypt(keys, &iv, &draft);
+                let (message, next) = protect::encrypt(keys, &iv, &draft);
                 next_iv = next;
                 message
             }
@@ -221,16 +220,4 @@ fn repair_hash(sa: &IsakmpSa, hashed: &Hashed, message_id: u32, draft: &mut Isak
             return;
         }
     }
-}
-
-fn encrypt(keys: &IsakmpKeys, iv: &[u8], draft: &IsakmpDraft) -> (Message, Vec<u8>) {
-    let mut plain = vec![];
-    emit_chain(&draft.payloads, PayloadType::NONE, &mut plain);
-    plain.extend(&draft.trailing);
-    match &draft.padding {
-        Some(padding) => plain.extend(padding),
-        None => plain = protect::pad(plain, keys.encryption.block_len()),
-    }
-    let (data, next) = protect::seal(&keys.cipher, iv, plain);
-    (Message::encrypted(draft.header, first_type(&draft.payloads), data), next)
 }
