@@ -37,7 +37,7 @@ pub fn variable(router: &str) -> String {
 pub fn profile(router: &Router, mapping: &Mapping, import: &Import) -> String {
     let name = router.hostname.clone().unwrap_or_else(|| "router".to_owned());
     let mut yaml = String::new();
-    let connections = &mapping.isakmp.connections;
+    let connections = &mapping.gateway.isakmp.connections;
     let mut out = |line: String| {
         yaml.push_str(&line);
         yaml.push('\n');
@@ -58,7 +58,7 @@ pub fn profile(router: &Router, mapping: &Mapping, import: &Import) -> String {
             claims.push("dpd-on-demand");
         }
     }
-    if mapping.invalid_spi_recovery {
+    if mapping.gateway.invalid_spi_recovery {
         claims.push("invalid-spi-recovery");
     }
     out(format!("claims: [{}]", claims.join(", ")));
@@ -76,7 +76,7 @@ fn outside(out: &mut impl FnMut(String), router: &Router, mapping: &Mapping, imp
     link(out, import.outside.as_deref(), "outside0", &mapping.outside);
     out(format!("  dut: {}", list(addresses(router, &mapping.outside))));
     let mut peers = BTreeSet::new();
-    for connection in &mapping.isakmp.connections {
+    for connection in &mapping.gateway.isakmp.connections {
         if let Remote::Address(address) = connection.remote {
             peers.insert(address);
         }
@@ -161,7 +161,7 @@ fn ike(out: &mut impl FnMut(String), name: &str, connections: &[IsakmpConnection
 }
 
 fn ipsec(out: &mut impl FnMut(String), mapping: &Mapping) {
-    let connections = &mapping.isakmp.connections;
+    let connections = &mapping.gateway.isakmp.connections;
     let data = &mapping.gateway.data;
     out("ipsec:".to_owned());
     let native_only = connections.iter().all(|connection| connection.nat_traversal == NatTraversal::Off);
@@ -241,7 +241,7 @@ fn protected(out: &mut impl FnMut(String), mapping: &Mapping) {
 /// The selectors of all children, each pair once.
 fn children(mapping: &Mapping) -> Vec<(Selector, Selector)> {
     let mut pairs = Vec::new();
-    for child in mapping.isakmp.connections.iter().flat_map(|connection| &connection.children) {
+    for child in mapping.gateway.isakmp.connections.iter().flat_map(|connection| &connection.children) {
         let pair = (child.local_ts.clone(), child.remote_ts.clone());
         if !pairs.contains(&pair) {
             pairs.push(pair);
