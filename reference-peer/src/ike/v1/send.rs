@@ -62,11 +62,15 @@ impl Engine {
             padding: None,
             iv: None,
             repair_hash: true,
+            flip_hash: false,
         };
         let first = cx.hands.isakmp(&context, &mut draft);
         self.remember(sa, exchange, number, &draft.payloads);
         if draft.repair_hash {
             repair_hash(sa, &hashed, message_id, &mut draft);
+        }
+        if draft.flip_hash {
+            flip_hash(&mut draft);
         }
         let mut next_iv = iv.clone().unwrap_or_default();
         let mut message = match (&sa.keys, draft.encrypt) {
@@ -177,6 +181,7 @@ impl Engine {
             padding: None,
             iv: None,
             repair_hash: true,
+            flip_hash: false,
         };
         let exchange = ExchangeType::INFORMATIONAL;
         let context = IsakmpContext { exchange, initiator: false, number: 1, message_id, cookies, earlier: 0 };
@@ -220,4 +225,13 @@ fn repair_hash(sa: &IsakmpSa, hashed: &Hashed, message_id: u32, draft: &mut Isak
             return;
         }
     }
+}
+
+/// Makes the HASH payload wrong by one bit.
+fn flip_hash(draft: &mut IsakmpDraft) {
+    let hashes = draft.payloads.iter_mut().filter_map(|payload| match &mut payload.body {
+        Body::Hash(hash) => hash.last_mut(),
+        _ => None,
+    });
+    hashes.for_each(|last| *last ^= 1);
 }
