@@ -594,7 +594,7 @@ impl Engine {
         }
         protect::open(&keys.cipher, iv, message).map_err(|error| match error {
             OpenError::NotEncrypted => RejectReason::NotEncrypted,
-            OpenError::PartialBlock(_) | OpenError::NoIv => RejectReason::Undecryptable,
+            OpenError::PartialBlock(_) | OpenError::NoIv | OpenError::NoKeys => RejectReason::Undecryptable,
         })
     }
 
