@@ -84,6 +84,7 @@ impl Gateway {
                 }
             }
         }
+        self.ended.note(now, self.isakmp.take_ended());
         any
     }
 

@@ -6,6 +6,7 @@
 
 mod anti_replay;
 mod config;
+pub mod console;
 mod crypto_sa;
 mod datagrams;
 mod dead_peer_detection;
@@ -21,9 +22,12 @@ mod manual;
 mod nat_transparency;
 mod own_hands;
 mod path_mtu;
+mod ping;
 mod policy;
 mod pre_fragmentation;
 mod rate;
+pub mod show;
+mod tally;
 #[cfg(test)]
 #[allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 mod tests;
@@ -37,6 +41,8 @@ pub use isakmp::InitiateError;
 pub use local::echo_reply;
 pub use log::{LogLine, ReplayError};
 pub use manual::ManualPair;
+pub use ping::{Ping, PingError, PingId, PingRequest, PingSummary};
+pub use tally::Tally;
 pub use traffic::{DataPlane, parameters};
 
 use crate::Instant;
@@ -51,10 +57,12 @@ use invalid_spi_recovery::Recovery;
 use log::Log;
 use nat_transparency::{KEEPALIVE, Keepalives};
 use own_hands::OwnHands;
+use ping::Pings;
 use policy::Policies;
 use rand_chacha::ChaCha20Rng;
 use rand_core::SeedableRng;
 use rate::PerSecond;
+use show::Ended;
 use std::collections::VecDeque;
 use std::net::IpAddr;
 use wire::ip::Protocol;
@@ -86,11 +94,13 @@ pub struct Gateway {
     config: GatewayConfig,
     ike: v2::Engine,
     isakmp: v1::Engine,
+    ended: Ended,
     data: DataPlane,
     watch: Watch,
     keepalives: Keepalives,
     recovery: Recovery,
     policies: Policies,
+    pings: Pings,
     icmp_errors: PerSecond,
     log: Log,
     reassembler: Reassembler,
@@ -111,11 +121,13 @@ impl Gateway {
         Self {
             ike: v2::Engine::new(anti_replay::negotiated(&config)),
             isakmp: v1::Engine::new(isakmp::negotiated(&config)),
+            ended: Ended::default(),
             data: DataPlane::new(&config),
             watch: Watch::default(),
             keepalives: Keepalives::default(),
             recovery: Recovery::default(),
             policies: Policies::new(&config),
+            pings: Pings::default(),
             icmp_errors: PerSecond::default(),
             log: Log::default(),
             reassembler: Reassembler::default(),
@@ -193,6 +205,7 @@ impl Gateway {
         for path in self.keepalives.due(now) {
             self.send_udp(path, &KEEPALIVE);
         }
+        self.ping_timeouts(now);
     }
 
     /// When [`handle_timeout`](Self::handle_timeout) is to be called next.
@@ -200,6 +213,7 @@ impl Gateway {
         let engines = [self.ike.poll_timeout(), self.isakmp.poll_timeout()];
         let reassembly = self.reassembler.next_timeout();
         let own = [self.watch.next_due(), self.keepalives.next_due(), reassembly, self.data.path_mtus.next_timeout()];
+        let own = own.into_iter().chain([self.pings.next_timeout()]);
         engines.into_iter().chain(own).flatten().min()
     }
 

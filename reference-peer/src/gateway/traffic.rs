@@ -5,6 +5,7 @@ use super::log::ReplayError;
 use super::nat_transparency::NATT_PORT;
 use super::path_mtu::PathMtus;
 use super::policy::Verdict;
+use super::tally::Tallies;
 use super::{DataConfig, Event, Gateway, GatewayConfig, Leg, anti_replay, df_bit};
 use crate::Instant;
 use crate::config::{Child, Mode};
@@ -37,6 +38,7 @@ pub struct DataPlane {
     pairs: BTreeMap<u32, Pair>,
     waiting: VecDeque<Vec<u8>>,
     drops: Drops,
+    pub(super) tallies: Tallies,
     pub(super) path_mtus: PathMtus,
     pub(super) config: DataConfig,
     /// Is the replay check off globally or for a crypto map?
@@ -52,13 +54,17 @@ pub struct DataPlane {
 }
 
 /// The two SAs of one child, under the inbound SPI.
-struct Pair {
-    outbound: OutboundId,
-    child: ChildSa,
+pub(super) struct Pair {
+    pub(super) outbound: OutboundId,
+    pub(super) child: ChildSa,
     /// Number of the inbound SA; the outbound one has the next.
-    connection_id: u32,
+    pub(super) connection_id: u32,
     /// Inbound SPI of the pair that protects once more what this one has protected: the two are a bundle.
-    over: Option<u32>,
+    pub(super) over: Option<u32>,
+    /// It protects once more what another pair has protected.
+    pub(super) is_outer: bool,
+    /// It is the pair that counts the ICVs of its packets: of a bundle, the innermost that has them.
+    pub(super) digests: bool,
     /// Its packets are numbered otherwise than is configured by now.
     stale: bool,
 }
@@ -100,6 +106,7 @@ impl DataPlane {
             pairs: BTreeMap::new(),
             waiting: VecDeque::new(),
             drops: Drops::default(),
+            tallies: Tallies::default(),
             path_mtus: PathMtus::default(),
             off_somewhere: anti_replay::is_off_somewhere(config),
             numbers_in_spaces: config.data.sequence_spaces,
@@ -149,6 +156,7 @@ impl DataPlane {
             self.configure(sa, child);
         }
         inbound.numbering = anti_replay::numbering_received(inbound.numbering, &self.deviations);
+        let digests = outbound.has_integrity();
         let inbound = InboundSa::new(inbound, now)?;
         let outbound = OutboundSa::new(outbound, now)?;
         self.sad.insert_inbound(inbound)?;
@@ -162,7 +170,7 @@ impl DataPlane {
         let connection_id = self.last_connection_id - 1;
         self.pairs.insert(
             child.inbound_spi,
-            Pair { outbound, child: child.clone(), connection_id, over: None, stale: false },
+            Pair { outbound, child: child.clone(), connection_id, over: None, is_outer: false, digests, stale: false },
         );
         Ok(())
     }
@@ -197,6 +205,7 @@ impl DataPlane {
                 && let Some(pair) = self.pairs.get_mut(&inner.inbound_spi)
             {
                 pair.over = Some(outer.inbound_spi);
+                self.note_bundle(inner.inbound_spi, outer.inbound_spi);
             }
         }
         Ok(())
@@ -208,6 +217,7 @@ impl DataPlane {
     }
 
     pub(super) fn remove(&mut self, inbound_spi: u32) {
+        self.keep_tally(inbound_spi);
         if let Some(pair) = self.pairs.remove(&inbound_spi) {
             self.sad.remove_inbound(inbound_spi);
             self.sad.remove_outbound(pair.outbound);
@@ -253,6 +263,24 @@ impl DataPlane {
     /// The child of an inbound SPI.
     pub fn child(&self, inbound_spi: u32) -> Option<&ChildSa> {
         self.pairs.get(&inbound_spi).map(|pair| &pair.child)
+    }
+
+    pub(super) fn pair(&self, inbound_spi: u32) -> Option<&Pair> {
+        self.pairs.get(&inbound_spi)
+    }
+
+    pub(super) fn pair_mut(&mut self, inbound_spi: u32) -> Option<&mut Pair> {
+        self.pairs.get_mut(&inbound_spi)
+    }
+
+    /// The pairs of a child of a connection, by inbound SPI.
+    pub(super) fn pairs_of<'a>(&'a self, connection: &'a str, child: &'a str) -> impl Iterator<Item = &'a Pair> {
+        self.pairs.values().filter(move |pair| pair.child.connection == connection && pair.child.child == child)
+    }
+
+    /// All pairs, by inbound SPI.
+    pub(super) fn all_pairs(&self) -> impl Iterator<Item = &Pair> {
+        self.pairs.values()
     }
 
     /// The children of all pairs.
@@ -618,6 +646,8 @@ impl Gateway {
         let Some((connection, child)) = self.child_for(flow) else { return };
         if self.data.waiting.len() < MOST_WAITING {
             self.data.waiting.push_back(octets.to_vec());
+        } else {
+            self.data.count_send_error(&connection, &child);
         }
         let busy = match self.is_isakmp_connection(&connection) {
             true => self.isakmp.is_bringing_up(&connection, &child),
