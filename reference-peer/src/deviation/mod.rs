@@ -732,6 +732,35 @@ deviations! {
     InvalidSpiNotifyInTheClear = "invalid-spi-notify-in-the-clear" ["CISCO-INVSPI-002", "CISCO-INVSPI-016"];
     /// Puts the SPI of INVALID_SPI into the notify's SPI field and leaves the data empty.
     InvalidSpiInSpiField = "invalid-spi-in-spi-field" ["INVSPI-003"];
+
+    // ---- Invalid SPI recovery and bundles of IKEv1, in the gateway ----
+    /// Sets up no ISAKMP SA for a packet with an unknown SPI, although recovery is configured.
+    NeverRecoversInvalidSpi = "never-recovers-invalid-spi"
+        ["CISCO-INVSPI-003", "CISCO-INVSPI-005", "CISCO-INVSPI-009", "CISCO-INVSPI-014"];
+    /// Sets up an ISAKMP SA for a packet with an unknown SPI, and tells the peer nothing under it.
+    RecoversWithoutTelling = "recovers-without-telling" ["CISCO-INVSPI-003", "CISCO-INVSPI-014"];
+    /// Begins phase 1 for each packet with an unknown SPI, however many come.
+    RecoversWithoutBound = "recovers-without-bound" ["CISCO-INVSPI-010"];
+    /// Sets up an ISAKMP SA with whoever sends a packet with an unknown SPI, if any connection is for peers anywhere.
+    RecoversDynamicPeers = "recovers-dynamic-peers" ["CISCO-INVSPI-011", "CISCO-INVSPI-015"];
+    /// Tells of an unknown SPI by a notify, and never by a Delete.
+    NoDeleteForInvalidSpi = "no-delete-for-invalid-spi" ["CISCO-INVSPI-013", "CISCO-INVSPI-014"];
+    /// Deletes IPsec SAs because of an INVALID-SPI notify of IKEv1 that is not protected.
+    ObeysUnprotectedInvalidSpi = "obeys-unprotected-invalid-spi" ["INVSPI-005"];
+    /// Goes on sending on an SPI that a protected INVALID-SPI notify of IKEv1 has named.
+    IgnoresInvalidSpiNotify = "ignores-invalid-spi-notify" ["CISCO-INVSPI-004", "CISCO-INVSPI-005"];
+    /// Deletes all IPsec SAs with a peer because one of them is named in an INVALID-SPI notify.
+    InvalidSpiNotifyDeletesAll = "invalid-spi-notify-deletes-all" ["CISCO-INVSPI-004"];
+    /// Writes protocol 50 into the log also where AH had the unknown SPI.
+    LogsEspForAh = "logs-esp-for-ah" ["CISCO-INVSPI-007", "CISCO-INVSPI-008"];
+    /// Writes unknown SPIs into the log with their octets in reverse order.
+    LogsSwappedSpi = "logs-swapped-spi" ["CISCO-INVSPI-007"];
+    /// Writes the SPI of ESP within AH into the log.
+    LogsInnerSpi = "logs-inner-spi" ["CISCO-INVSPI-008"];
+    /// Counts packets as encapsulated that it drops for want of an SA.
+    CountsDroppedPackets = "counts-dropped-packets" ["CISCO-INVSPI-020"];
+    /// Uses nothing but ESP of a bundle that was negotiated.
+    InstallsEspOnly = "installs-esp-only" ["CISCO-INVSPI-021"];
 }
 
 /// No deviation has this name.
@@ -783,6 +812,12 @@ impl DeviationSet {
 impl FromIterator<Deviation> for DeviationSet {
     fn from_iter<T: IntoIterator<Item = Deviation>>(deviations: T) -> Self {
         Self(deviations.into_iter().collect())
+    }
+}
+
+impl Extend<Deviation> for DeviationSet {
+    fn extend<T: IntoIterator<Item = Deviation>>(&mut self, deviations: T) {
+        self.0.extend(deviations);
     }
 }
 

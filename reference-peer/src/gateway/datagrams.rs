@@ -92,6 +92,7 @@ impl Gateway {
         }
         if self.is_for_isakmp(message) {
             self.isakmp.handle(now, &mut self.rng, path, message, &mut self.hands);
+            self.obey_unprotected_invalid_spi(now, message);
         } else {
             self.ike.handle(now, &mut self.rng, path, message, &mut self.hands);
         }

@@ -42,10 +42,11 @@ impl Gateway {
                 }
                 Action::InstallChild(child) => self.install_bundle(now, vec![*child], false),
                 Action::RemoveChild { inbound_spi, outbound_spi, reason, .. } => {
-                    self.remove_child(inbound_spi, outbound_spi, reason);
+                    self.remove_child(now, inbound_spi, outbound_spi, reason);
                 }
                 Action::UpdatePath { ike_sa, path } => {
                     self.data.update_path(ike_sa, path);
+                    self.session_moved(ike_sa, path);
                     self.update_keepalive(ike_sa, path, now);
                 }
                 Action::MoveChildren { from, to } => self.data.move_children(from, to),

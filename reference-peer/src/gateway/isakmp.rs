@@ -7,11 +7,14 @@ use super::nat_transparency::IKE_PORT;
 use super::{DeadPeerDetection, DpdMode, Event, Gateway, GatewayConfig};
 use crate::Instant;
 use crate::config::isakmp::{IsakmpConfig, IsakmpConnection, NatVersion};
+use crate::deviation::Deviation;
 use crate::hands::Hands;
 use crate::ike::v1::{self, Action, ChildSa, Engine, IkeSaId, IsakmpSaInfo, Path, State};
 use crate::ike::v2;
 use rand_chacha::ChaCha20Rng;
+use std::net::IpAddr;
 use thiserror::Error;
+use wire::ikev2::ProtocolId;
 
 /// Why a gateway has not begun a negotiation.
 #[derive(Debug, Clone, PartialEq, Eq, Error)]
@@ -27,7 +30,7 @@ pub enum InitiateError {
 /// What the IKEv1 engine is told: the deviations of the gateway are its own too.
 pub(super) fn negotiated(config: &GatewayConfig) -> IsakmpConfig {
     let mut isakmp = config.isakmp.clone();
-    config.ike.deviations.iter().for_each(|deviation| isakmp.deviations.insert(deviation));
+    isakmp.deviations.extend(config.ike.deviations.iter());
     isakmp
 }
 
@@ -66,16 +69,20 @@ impl Gateway {
                     self.keepalives.sent(path, now);
                     self.send_ike(path, &datagram);
                 }
-                Action::InstallChildren(bundle) => {
+                Action::InstallChildren(mut bundle) => {
+                    if self.is_deviant(Deviation::InstallsEspOnly) {
+                        bundle.retain(|child| child.protocol == ProtocolId::ESP);
+                    }
                     let marked = self.has_non_ike_marker(&bundle);
                     self.install_bundle(now, bundle, marked);
                 }
                 Action::RemoveChild { inbound_spi, outbound_spi, reason, .. } => {
-                    self.remove_child(inbound_spi, outbound_spi, reason);
+                    self.remove_child(now, inbound_spi, outbound_spi, reason);
                     self.end_keepalives();
                 }
                 Action::UpdatePath { ike_sa, path } => {
                     self.data.update_path(ike_sa, path);
+                    self.session_moved(ike_sa, path);
                     self.begin_keepalives(ike_sa, path, now);
                 }
                 Action::Event(event) => {
@@ -84,7 +91,6 @@ impl Gateway {
                 }
             }
         }
-        self.ended.note(now, self.isakmp.take_ended());
         any
     }
 
@@ -104,12 +110,15 @@ impl Gateway {
                 if let Some(dpd) = self.isakmp_dead_peer_detection(&info) {
                     self.watch.begin(*ike_sa, dpd, now);
                 }
+                self.sessions.isakmp_sa_up(&info);
+                self.recovery.succeeded(info.path.remote.ip());
                 self.begin_keepalives(*ike_sa, info.path, now);
                 self.adopt_children(&info);
                 self.end_keepalives();
             }
             v1::Event::IsakmpSaDown { ike_sa, connection, .. } => {
                 self.watch.end(*ike_sa);
+                self.sessions.isakmp_sa_down(*ike_sa, now);
                 let of = |info: &&IsakmpSaInfo| info.state == State::Established && info.connection == *connection;
                 if let Some(other) = self.isakmp.isakmp_sas().iter().rev().find(of) {
                     self.adopt_children(other);
@@ -154,5 +163,14 @@ impl Gateway {
         };
         let orphans: Vec<_> = self.data.children().filter_map(orphan).collect();
         orphans.into_iter().for_each(|from| self.data.move_children(from, info.id));
+    }
+
+    /// The established ISAKMP SA with a peer at this address: that of this UDP port if there are several, otherwise the
+    /// newest.
+    pub(super) fn isakmp_sa_with(&self, peer: IpAddr, port: Option<u16>) -> Option<IsakmpSaInfo> {
+        let mut with = self.isakmp.isakmp_sas();
+        with.retain(|info| info.state == State::Established && info.path.remote.ip() == peer);
+        let exact = with.iter().rposition(|info| Some(info.path.remote.port()) == port);
+        exact.map(|at| with.swap_remove(at)).or_else(|| with.pop())
     }
 }

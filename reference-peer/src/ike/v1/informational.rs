@@ -3,6 +3,7 @@
 use super::api::*;
 use super::engine::{Cx, Engine, Received};
 use super::sa::IsakmpSa;
+use crate::deviation::Deviation;
 use wire::ikev1::{Body, Delete, Doi, Notification, NotifyType, Payload, ProtocolId, cookies_spi, notifications};
 
 type Outcome = Result<(), RejectReason>;
@@ -63,9 +64,13 @@ impl Engine {
             NotifyType::INVALID_SPI => {
                 let spi = notification.ipsec_spi();
                 let spi = spi.or_else(|| notification.data.as_slice().try_into().ok().map(u32::from_be_bytes));
-                if let Some(spi) = spi {
+                let deviations = &self.config.deviations;
+                let all = deviations.has(Deviation::InvalidSpiNotifyDeletesAll);
+                if let Some(spi) = spi.filter(|_| !deviations.has(Deviation::IgnoresInvalidSpiNotify)) {
                     let reason = DownReason::RefusedV1(NotifyType::INVALID_SPI);
-                    self.deleted_by_peer(sa, notification.protocol, spi, &reason);
+                    if self.deleted_by_peer(sa, notification.protocol, spi, &reason) && all {
+                        self.remove_children(|children| Self::belongs(children, sa), &reason);
+                    }
                 }
             }
             notify if notify.is_error() && self.quick_refused(cx, sa, notification) => {}

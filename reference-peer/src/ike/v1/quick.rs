@@ -599,6 +599,7 @@ impl Engine {
             lifetime,
             rekey_at: Some(cx.now + life.saturating_sub(margin)),
             expire_at: cx.now + life,
+            initiator: quick.initiator,
             replaced: false,
         };
         (children, sas)

@@ -149,6 +149,8 @@ pub(super) struct Children {
     /// When they are replaced, if nobody has done it before, and when they end.
     pub(super) rekey_at: Option<Instant>,
     pub(super) expire_at: Instant,
+    /// Did we begin the quick mode that made them?
+    pub(super) initiator: bool,
     /// They have been replaced, or are being.
     pub(super) replaced: bool,
 }
