@@ -15,6 +15,7 @@ mod event;
 mod icmp_errors;
 mod idle_timer;
 mod ike;
+mod ikmp_messages;
 mod invalid_spi_recovery;
 mod isakmp;
 mod local;
@@ -105,6 +106,8 @@ pub struct Gateway {
     policies: Policies,
     pings: Pings,
     icmp_errors: PerSecond,
+    /// Messages about exchanges that have failed.
+    failures: PerSecond,
     log: Log,
     reassembler: Reassembler,
     hands: OwnHands,
@@ -132,6 +135,7 @@ impl Gateway {
             policies: Policies::new(&config),
             pings: Pings::default(),
             icmp_errors: PerSecond::default(),
+            failures: PerSecond::default(),
             log: Log::default(),
             reassembler: Reassembler::default(),
             hands: OwnHands { deviations: config.ike.deviations.clone(), outer: Box::new(Honest) },
