@@ -11,6 +11,7 @@ pub mod expectations;
 pub mod features;
 pub mod fragments;
 pub mod isakmp;
+pub mod peer;
 pub mod profile;
 pub mod report;
 pub mod requirements;

@@ -55,6 +55,8 @@ pub struct CryptoSa {
     pub child: String,
     /// Number of the SA in this gateway.
     pub connection_id: u32,
+    /// Number of the innermost SA of its bundle in the same direction: its own where it is alone.
+    pub flow_id: u32,
     /// Is it for what is received?
     pub inbound: bool,
     /// ESP or AH.
@@ -100,13 +102,20 @@ pub struct CryptoSa {
 }
 
 impl CryptoSa {
-    fn new(pair: &Pair, inbound: bool, sa: &SaParameters, usage: Usage, spaces: Vec<u64>) -> Self {
+    fn new(
+        (pair, innermost): (&Pair, &Pair),
+        inbound: bool,
+        sa: &SaParameters,
+        usage: Usage,
+        spaces: Vec<u64>,
+    ) -> Self {
         let (local, remote) = if inbound { (sa.destination, sa.source) } else { (sa.source, sa.destination) };
         let udp = pair.child.udp_encapsulation;
         Self {
             connection: pair.child.connection.clone(),
             child: pair.child.child.clone(),
             connection_id: pair.connection_id + u32::from(!inbound),
+            flow_id: innermost.connection_id + u32::from(!inbound),
             inbound,
             protocol: sa.protocol,
             mode: sa.mode,
@@ -189,6 +198,8 @@ impl Gateway {
         let negotiated = self.isakmp.children();
         for (&inbound_spi, pair) in &data.pairs {
             let outbound = pair.outbound;
+            let inner = data.pairs.values().find(|other| other.over == Some(inbound_spi));
+            let bundle = (pair, inner.unwrap_or(pair));
             let lifetime = negotiated.iter().find(|children| children.pairs.iter().any(|own| own.1 == inbound_spi));
             let remaining = |usage: Usage| {
                 lifetime.map_or(Remaining::default(), |children| Remaining {
@@ -207,7 +218,7 @@ impl Gateway {
                     auth_packets: verified,
                     auth_fails: sa.drops().of(DropReason::BadIcv),
                     remaining: remaining(usage),
-                    ..CryptoSa::new(pair, true, sa.parameters(), usage, tops)
+                    ..CryptoSa::new(bundle, true, sa.parameters(), usage, tops)
                 });
             }
             if let Some(sa) = data.sad().outbound(outbound) {
@@ -217,7 +228,7 @@ impl Gateway {
                     mtu: Some((data.plaintext_mtu(now, outbound), data.path_mtu(outbound, now))),
                     encrypted_packets: if encrypts { usage.packets } else { 0 },
                     remaining: remaining(usage),
-                    ..CryptoSa::new(pair, false, sa.parameters(), usage, sa.counter().last().to_vec())
+                    ..CryptoSa::new(bundle, false, sa.parameters(), usage, sa.counter().last().to_vec())
                 });
             }
         }

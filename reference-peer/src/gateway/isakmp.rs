@@ -105,6 +105,7 @@ impl Gateway {
                     self.begin_keepalives(ike_sa, path, now);
                 }
                 Action::Event(event) => {
+                    self.log_isakmp(now, &event);
                     self.follow_isakmp(now, &event);
                     self.events.push_back(Event::Isakmp(event));
                 }

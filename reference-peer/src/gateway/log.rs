@@ -33,14 +33,17 @@ impl fmt::Display for LogLine {
 #[derive(Debug, Default)]
 pub(super) struct Log {
     lines: VecDeque<LogLine>,
+    /// How many there were in all.
+    written: u64,
 }
 
 impl Log {
-    fn write(&mut self, at: Instant, text: String) {
+    pub(super) fn write(&mut self, at: Instant, text: String) {
         if self.lines.len() >= MOST_LINES {
             self.lines.pop_front();
         }
         self.lines.push_back(LogLine { at, text });
+        self.written += 1;
     }
 }
 
@@ -90,6 +93,11 @@ impl Gateway {
     /// The last messages, oldest first.
     pub fn log(&self) -> impl Iterator<Item = &LogLine> {
         self.log.lines.iter()
+    }
+
+    /// How many messages there were in all, those included that are no longer kept.
+    pub fn logged(&self) -> u64 {
+        self.log.written
     }
 
     /// Writes that a session has come up or gone down.

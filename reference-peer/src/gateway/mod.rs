@@ -6,6 +6,7 @@
 
 mod anti_replay;
 mod config;
+pub mod console;
 mod crypto_sa;
 mod datagrams;
 mod dead_peer_detection;
@@ -14,6 +15,7 @@ mod event;
 mod icmp_errors;
 mod idle_timer;
 mod ike;
+mod ikmp_messages;
 mod invalid_spi_recovery;
 mod isakmp;
 mod local;
@@ -22,10 +24,12 @@ mod manual;
 mod nat_transparency;
 mod own_hands;
 mod path_mtu;
+mod ping;
 mod policy;
 mod pre_fragmentation;
 mod rate;
 mod sessions;
+pub mod show;
 #[cfg(test)]
 #[allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 mod tests;
@@ -40,6 +44,7 @@ pub use isakmp::InitiateError;
 pub use local::echo_reply;
 pub use log::{LogLine, ReplayError};
 pub use manual::ManualPair;
+pub use ping::{Ping, PingError, PingId, PingRequest, PingSummary};
 pub use sessions::{CryptoSession, IsakmpSaEntry, SessionState};
 pub use traffic::{DataPlane, parameters};
 pub use usage::Counters;
@@ -56,6 +61,7 @@ use invalid_spi_recovery::Recovery;
 use log::Log;
 use nat_transparency::{KEEPALIVE, Keepalives};
 use own_hands::OwnHands;
+use ping::Pings;
 use policy::Policies;
 use rand_chacha::ChaCha20Rng;
 use rand_core::SeedableRng;
@@ -98,7 +104,10 @@ pub struct Gateway {
     recovery: Recovery,
     sessions: Sessions,
     policies: Policies,
+    pings: Pings,
     icmp_errors: PerSecond,
+    /// Messages about exchanges that have failed.
+    failures: PerSecond,
     log: Log,
     reassembler: Reassembler,
     hands: OwnHands,
@@ -124,7 +133,9 @@ impl Gateway {
             recovery: Recovery::default(),
             sessions: Sessions::default(),
             policies: Policies::new(&config),
+            pings: Pings::default(),
             icmp_errors: PerSecond::default(),
+            failures: PerSecond::default(),
             log: Log::default(),
             reassembler: Reassembler::default(),
             hands: OwnHands { deviations: config.ike.deviations.clone(), outer: Box::new(Honest) },
@@ -202,6 +213,7 @@ impl Gateway {
         for path in self.keepalives.due(now) {
             self.send_udp(path, &KEEPALIVE);
         }
+        self.ping_timeouts(now);
     }
 
     /// When [`handle_timeout`](Self::handle_timeout) is to be called next.
@@ -209,7 +221,7 @@ impl Gateway {
         let engines = [self.ike.poll_timeout(), self.isakmp.poll_timeout()];
         let reassembly = self.reassembler.next_timeout();
         let own = [self.watch.next_due(), self.keepalives.next_due(), reassembly, self.data.path_mtus.next_timeout()];
-        engines.into_iter().chain(own).chain([self.data.next_idle()]).flatten().min()
+        engines.into_iter().chain(own).chain([self.data.next_idle(), self.pings.next_timeout()]).flatten().min()
     }
 
     /// Dead peer detection as the gateway does it.

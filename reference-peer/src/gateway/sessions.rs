@@ -128,6 +128,11 @@ impl Sessions {
         self.isakmp.insert(info.id, info.clone());
     }
 
+    /// Has this ISAKMP SA been established?
+    pub(super) fn was_up(&self, id: IkeSaId) -> bool {
+        self.isakmp.contains_key(&id)
+    }
+
     /// It has ended.
     pub(super) fn isakmp_sa_down(&mut self, id: IkeSaId, now: Instant) {
         self.ended.retain(|(at, _)| now.since(*at) < LINGER);

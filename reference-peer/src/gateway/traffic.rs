@@ -380,7 +380,7 @@ impl Gateway {
                         self.unknown_spi(now, message, port, incoming.and_then(|incoming| incoming.inner_spi()));
                     }
                     (reason, spi, _) => {
-                        self.data.count_receive_error(spi);
+                        self.data.count_receive_error(spi, reason);
                         self.events.push_back(Event::Dropped { spi, source, reason });
                         self.tell_of_drop(now, &dropped, source, octets);
                     }

@@ -5,6 +5,7 @@ use super::Gateway;
 use super::traffic::{DataPlane, Pair};
 use crate::Instant;
 use crate::ike::v2::ChildSa;
+use crate::ipsec::drops::DropReason;
 use crate::ipsec::sad::OutboundId;
 use crypto::{Encryption, Integrity};
 use std::collections::BTreeMap;
@@ -31,6 +32,12 @@ pub struct Counters {
     pub send_errors: u64,
     /// Packets of an SA that were dropped.
     pub receive_errors: u64,
+    /// Those of them that the anti-replay check has rejected.
+    pub replay_failures: u64,
+    /// Those of them whose ICV was wrong.
+    pub verify_failures: u64,
+    /// Those of them that did not fit the selectors of their SA.
+    pub identity_failures: u64,
 }
 
 impl std::ops::AddAssign for Counters {
@@ -43,6 +50,9 @@ impl std::ops::AddAssign for Counters {
         self.verify += other.verify;
         self.send_errors += other.send_errors;
         self.receive_errors += other.receive_errors;
+        self.replay_failures += other.replay_failures;
+        self.verify_failures += other.verify_failures;
+        self.identity_failures += other.identity_failures;
     }
 }
 
@@ -120,9 +130,16 @@ impl DataPlane {
     }
 
     /// A packet of an SA was dropped.
-    pub(super) fn count_receive_error(&mut self, spi: Option<u32>) {
+    pub(super) fn count_receive_error(&mut self, spi: Option<u32>, reason: DropReason) {
         if let Some(pair) = spi.and_then(|spi| self.pairs.get_mut(&spi)) {
-            pair.used.counters.receive_errors += 1;
+            let identity = matches!(reason, DropReason::SelectorMismatch | DropReason::SelectorFragment);
+            pair.used.counters += Counters {
+                receive_errors: 1,
+                replay_failures: u64::from(reason.is_replay()),
+                verify_failures: u64::from(reason == DropReason::BadIcv),
+                identity_failures: u64::from(identity),
+                ..Counters::default()
+            };
         }
     }
 
@@ -135,10 +152,11 @@ impl DataPlane {
         sum
     }
 
-    /// Sets the counters of all children to zero; those of SAs themselves stay.
-    pub(super) fn clear_counters(&mut self) {
-        self.counters = FlowCounters::default();
-        self.pairs.values_mut().for_each(|pair| pair.used.counters = Counters::default());
+    /// Sets the counters of these children, told by connection and name, to zero; those of SAs themselves stay.
+    pub(super) fn clear_counters(&mut self, of: impl Fn(&str, &str) -> bool) {
+        self.counters.0.retain(|(connection, child), _| !of(connection, child));
+        let of = |pair: &&mut Pair| of(&pair.child.connection, &pair.child.child);
+        self.pairs.values_mut().filter(of).for_each(|pair| pair.used.counters = Counters::default());
     }
 
     /// Octets that a pair has carried, in the direction that has carried more.
@@ -178,6 +196,6 @@ impl Gateway {
 
     /// Sets the packet counters of all children to zero, as `clear crypto sa counters` does.
     pub fn clear_counters(&mut self) {
-        self.data.clear_counters();
+        self.data.clear_counters(|_, _| true);
     }
 }

@@ -17,7 +17,8 @@ use wire::ikev1::{
 const SECONDS: u64 = 1;
 /// Life type: kilobytes.
 const KILOBYTES: u64 = 2;
-/// Lifetime of an SA that none was said for (RFC 2407 section 4.5).
+/// Lifetime of an SA that none was said for (RFC 2407 section 4.5). A lifetime of 0 says none: strongSwan offers it when
+/// it is configured to replace nothing by itself.
 const DEFAULT_SECONDS: u32 = 28_800;
 /// Authentication method: pre-shared key.
 const PRE_SHARED: u16 = 1;
@@ -153,6 +154,7 @@ impl Phase1Transform {
                 return None;
             }
         }
+        read.seconds = read.seconds.filter(|seconds| *seconds > 0);
         Some(read)
     }
 
@@ -290,6 +292,9 @@ impl Phase2Transform {
             if field.replace(value).is_some_and(|before| before != value) {
                 return None;
             }
+        }
+        for lifetime in [&mut read.seconds, &mut read.kilobytes] {
+            lifetime.take_if(|lifetime| *lifetime == 0);
         }
         read.encapsulation = mode.map(Encapsulation);
         match protocol {
@@ -441,6 +446,7 @@ pub(super) fn responder_lifetime(data: &[u8]) -> Option<SaLifetime> {
         let number = attribute.as_number()?;
         match (Phase2Class(attribute.class), life_type) {
             (Phase2Class::LIFE_TYPE, _) => life_type = Some(number),
+            (Phase2Class::LIFE_DURATION, _) if number == 0 => {}
             (Phase2Class::LIFE_DURATION, Some(SECONDS)) => lifetime.seconds = u32::try_from(number).ok(),
             (Phase2Class::LIFE_DURATION, Some(KILOBYTES)) => lifetime.kilobytes = u32::try_from(number).ok(),
             _ => return None,

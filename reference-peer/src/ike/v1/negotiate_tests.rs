@@ -36,6 +36,7 @@ fn lifetimes() {
     assert_eq!(choose(180, 86_400), Some(180));
     assert_eq!(choose(86_400, 86_400), Some(86_400));
     assert_eq!(choose(86_401, 86_400), None);
+    assert_eq!(choose(0, 86_400), Some(86_400), "no lifetime at all");
 }
 
 #[test]
@@ -188,6 +189,13 @@ fn the_shorter_lifetime_holds() {
     life_attributes(&own.lifetime).iter().for_each(|attribute| attribute.emit(&mut data));
     assert_eq!(responder_lifetime(&data), Some(own.lifetime));
     assert_eq!(responder_lifetime(&[0x80]), None);
+    let none = SaLifetime { seconds: Some(0), kilobytes: Some(0) };
+    let unlimited = IsakmpChild { lifetime: none, ..own.clone() };
+    let choice = phase2_choose(&own, &phase2_offer(&unlimited, None, spi).unwrap(), None, None).unwrap();
+    assert_eq!(choice.lifetime(&own.lifetime), Negotiated { seconds: 3600, kilobytes: Some(4_608_000) });
+    let mut data = vec![];
+    life_attributes(&none).iter().for_each(|attribute| attribute.emit(&mut data));
+    assert_eq!(responder_lifetime(&data), Some(SaLifetime { seconds: None, kilobytes: None }));
 }
 
 #[test]
