@@ -323,9 +323,12 @@ pub enum DfBit {
 #[derive(Debug, Clone, Deserialize, Serialize)]
 #[serde(deny_unknown_fields)]
 pub struct Dpd {
-    /// Silence after which it asks.
+    /// Silence after which it asks, at the earliest.
     #[serde(with = "values::duration")]
     pub delay: Duration,
+    /// Silence after which it has asked, where that is longer: some look only every `delay` whether a peer was heard.
+    #[serde(default, with = "values::duration")]
+    pub at_most: Duration,
     /// Time from its first question to giving the peer up.
     #[serde(with = "values::duration")]
     pub gives_up_after: Duration,
