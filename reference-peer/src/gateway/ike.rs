@@ -83,7 +83,7 @@ impl Gateway {
 
     fn update_keepalive(&mut self, ike_sa: IkeSaId, path: Path, now: Instant) {
         if let Some(period) = self.config.nat_keepalive
-            && self.ike.ike_sa(ike_sa).is_some_and(|info| info.nat.local)
+            && self.ike.ike_sa(ike_sa).is_some_and(|info| self.keeps_open(info.nat))
         {
             self.keepalives.begin(ike_sa, path, period, now);
         }

@@ -6,11 +6,13 @@
 use super::nat_transparency::IKE_PORT;
 use super::{DeadPeerDetection, DpdMode, Event, Gateway, GatewayConfig};
 use crate::Instant;
-use crate::config::isakmp::{IsakmpConfig, IsakmpConnection, NatVersion};
+use crate::config::Connection;
+use crate::config::isakmp::{IsakmpConfig, IsakmpConnection, IsakmpPolicy, Keyring, NatVersion};
 use crate::deviation::Deviation;
 use crate::hands::Hands;
 use crate::ike::v1::{self, Action, ChildSa, Engine, IkeSaId, IsakmpSaInfo, Path, State};
 use crate::ike::v2;
+use crypto::{Encryption, Group, KeyBits};
 use rand_chacha::ChaCha20Rng;
 use std::net::IpAddr;
 use thiserror::Error;
@@ -31,7 +33,24 @@ pub enum InitiateError {
 pub(super) fn negotiated(config: &GatewayConfig) -> IsakmpConfig {
     let mut isakmp = config.isakmp.clone();
     isakmp.deviations.extend(config.ike.deviations.iter());
+    if isakmp.deviations.has(Deviation::FallsBackToIkev1) {
+        isakmp.connections.extend(config.ike.connections.iter().map(fallen_back));
+    }
     isakmp
+}
+
+/// A connection of IKEv2 as one of IKEv1, with the algorithms of old.
+fn fallen_back(connection: &Connection) -> IsakmpConnection {
+    let policy = |priority, encryption, group| IsakmpPolicy { encryption, group, ..IsakmpPolicy::new(priority) };
+    let keyring = Keyring::shared(connection.psk.clone());
+    IsakmpConnection {
+        policies: vec![
+            policy(1, Encryption::AesCbc(KeyBits::B128), Group::Modp2048),
+            policy(2, Encryption::AesCbc(KeyBits::B128), Group::Modp1024),
+            policy(3, Encryption::TripleDes, Group::Modp1024),
+        ],
+        ..IsakmpConnection::new(&connection.name, connection.local, connection.remote, keyring)
+    }
 }
 
 impl Gateway {
@@ -139,7 +158,7 @@ impl Gateway {
     }
 
     fn begin_keepalives(&mut self, ike_sa: IkeSaId, path: Path, now: Instant) {
-        let Some(info) = self.isakmp.isakmp_sa(ike_sa).filter(|info| info.nat.local) else { return };
+        let Some(info) = self.isakmp.isakmp_sa(ike_sa).filter(|info| self.keeps_open(info.nat)) else { return };
         if let Some(period) = self.isakmp_connection(&info.connection).and_then(|connection| connection.nat_keepalive) {
             self.keepalives.begin(ike_sa, path, period, now);
         }

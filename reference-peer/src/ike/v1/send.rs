@@ -1,14 +1,16 @@
 //! The way of a message out: draft, first hand, hash, encryption, second hand, octets.
 
 use super::api::*;
+use super::deviant;
 use super::engine::{Cx, Engine};
 use super::fragment;
-use super::keys::IsakmpKeys;
 use super::protect;
 use super::sa::IsakmpSa;
+use crate::deviation::Deviation;
 use crate::hands::{Disposition, IsakmpContext, IsakmpDraft};
+use wire::Derived;
 use wire::ikev1::{
-    Body, ExchangeType, Flags, Header, Message, Notification, NotifyType, Payload, PayloadType, emit_chain, first_type,
+    Body, ExchangeType, Flags, Header, Message, Notification, NotifyType, Payload, PayloadType, emit_chain,
 };
 
 /// What the HASH payload of a message is computed over.
@@ -49,7 +51,10 @@ impl Engine {
     /// Makes a message of phase 1 or 2.
     pub(super) fn make(&mut self, cx: &mut Cx<'_>, sa: &mut IsakmpSa, outgoing: Outgoing) -> Made {
         let Outgoing { exchange, message_id, number, payloads, hashed, iv } = outgoing;
-        let flags = Flags(if iv.is_some() { Flags::ENCRYPTION } else { 0 });
+        let mut flags = Flags(if iv.is_some() { Flags::ENCRYPTION } else { 0 });
+        if sa.commit && exchange == ExchangeType::QUICK {
+            flags.0 |= Flags::COMMIT;
+        }
         let header = Header::new(sa.cookies(), exchange, flags, message_id);
         let (initiator, cookies) = (sa.initiator, sa.cookies());
         let earlier = sa.sent.entry((exchange.0, number)).or_default();
@@ -63,18 +68,25 @@ impl Engine {
             padding: None,
             iv: None,
             repair_hash: true,
+            flip_hash: false,
         };
         let first = cx.hands.isakmp(&context, &mut draft);
         self.remember(sa, exchange, number, &draft.payloads);
         if draft.repair_hash {
-            repair_hash(sa, &hashed, message_id, &mut draft);
+            self.repair_hash(sa, &hashed, message_id, &mut draft);
+        }
+        if draft.flip_hash {
+            flip_hash(&mut draft);
         }
         let mut next_iv = iv.clone().unwrap_or_default();
         let mut message = match (&sa.keys, draft.encrypt) {
             (Some(keys), true) => {
                 let iv = draft.iv.take().or(iv).unwrap_or_default();
-                let (message, next) = encrypt(keys, &iv, &draft);
+                let (mut message, next) = protect::encrypt(keys, &iv, &draft);
                 next_iv = next;
+                if self.has(Deviation::LengthWithoutPadding) {
+                    message.header.length = Derived::Exactly(deviant::length_without_padding(&draft));
+                }
                 message
             }
             _ => Message { trailing: draft.trailing, ..Message::clear(draft.header, draft.payloads) },
@@ -132,7 +144,7 @@ impl Engine {
         mut payloads: Vec<Payload>,
     ) {
         let Some(keys) = &sa.keys else { return };
-        let iv = iv.unwrap_or_else(|| keys.phase2_iv(&sa.phase1_iv, message_id));
+        let iv = iv.unwrap_or_else(|| self.phase2_iv(sa, keys, message_id));
         payloads.insert(0, Body::Hash(vec![]).into());
         let made = self.make(
             cx,
@@ -147,7 +159,7 @@ impl Engine {
             },
         );
         if let Some(datagram) = made.datagram {
-            self.transmit(cx, sa, sa.path, &datagram);
+            self.transmit(cx, sa, self.own_path(sa), &datagram);
         }
     }
 
@@ -178,6 +190,7 @@ impl Engine {
             padding: None,
             iv: None,
             repair_hash: true,
+            flip_hash: false,
         };
         let exchange = ExchangeType::INFORMATIONAL;
         let context = IsakmpContext { exchange, initiator: false, number: 1, message_id, cookies, earlier: 0 };
@@ -189,8 +202,45 @@ impl Engine {
         }
     }
 
+    /// The path of what we begin: the one that the ISAKMP SA has, ports and all (RFC 3947 section 4).
+    pub(super) fn own_path(&self, sa: &IsakmpSa) -> Path {
+        let mut path = sa.path;
+        if self.has(Deviation::BeginsOnPort500) && !sa.initiator {
+            path.local.set_port(500);
+            path.remote.set_port(500);
+        }
+        path
+    }
+
+    /// Computes the HASH payload over what is really sent.
+    fn repair_hash(&self, sa: &IsakmpSa, hashed: &Hashed, message_id: u32, draft: &mut IsakmpDraft) {
+        let Some(keys) = &sa.keys else { return };
+        let hash = match hashed {
+            Hashed::Nothing => return,
+            Hashed::Phase1 => keys.phase1_hash(sa.initiator, &self.transcript(sa), &sa.handshake.id_octets),
+            Hashed::Rest(nonce) => {
+                let Some((_, rest)) = draft.payloads.split_first() else { return };
+                let mut octets = vec![];
+                emit_chain(rest, PayloadType::NONE, &mut octets);
+                octets.extend(&draft.trailing);
+                let nonce = if self.has(Deviation::LeavesNonceOutOfQuickHash) { &[] } else { &nonce[..] };
+                keys.phase2_hash(message_id, nonce, &octets)
+            }
+            Hashed::Nonces(initiator, responder) => keys.phase2_last_hash(message_id, (initiator, responder)),
+        };
+        for payload in &mut draft.payloads {
+            if let Body::Hash(own) = &mut payload.body {
+                *own = hash;
+                return;
+            }
+        }
+    }
+
     /// A message ID that was not used before under this ISAKMP SA.
     pub(super) fn new_message_id(&mut self, cx: &mut Cx<'_>, sa: &mut IsakmpSa) -> u32 {
+        if self.has(Deviation::ConstantMessageId) {
+            return 0x0101_0101;
+        }
         loop {
             let id = cx.rng.next_u32();
             if sa.used_ids.insert(id) {
@@ -200,37 +250,11 @@ impl Engine {
     }
 }
 
-/// Computes the HASH payload over what is really sent.
-fn repair_hash(sa: &IsakmpSa, hashed: &Hashed, message_id: u32, draft: &mut IsakmpDraft) {
-    let Some(keys) = &sa.keys else { return };
-    let hash = match hashed {
-        Hashed::Nothing => return,
-        Hashed::Phase1 => keys.phase1_hash(sa.initiator, &sa.transcript(), &sa.handshake.id_octets),
-        Hashed::Rest(nonce) => {
-            let Some((_, rest)) = draft.payloads.split_first() else { return };
-            let mut octets = vec![];
-            emit_chain(rest, PayloadType::NONE, &mut octets);
-            octets.extend(&draft.trailing);
-            keys.phase2_hash(message_id, nonce, &octets)
-        }
-        Hashed::Nonces(initiator, responder) => keys.phase2_last_hash(message_id, (initiator, responder)),
-    };
-    for payload in &mut draft.payloads {
-        if let Body::Hash(own) = &mut payload.body {
-            *own = hash;
-            return;
-        }
-    }
-}
-
-fn encrypt(keys: &IsakmpKeys, iv: &[u8], draft: &IsakmpDraft) -> (Message, Vec<u8>) {
-    let mut plain = vec![];
-    emit_chain(&draft.payloads, PayloadType::NONE, &mut plain);
-    plain.extend(&draft.trailing);
-    match &draft.padding {
-        Some(padding) => plain.extend(padding),
-        None => plain = protect::pad(plain, keys.encryption.block_len()),
-    }
-    let (data, next) = protect::seal(&keys.cipher, iv, plain);
-    (Message::encrypted(draft.header, first_type(&draft.payloads), data), next)
+/// Makes the HASH payload wrong by one bit.
+fn flip_hash(draft: &mut IsakmpDraft) {
+    let hashes = draft.payloads.iter_mut().filter_map(|payload| match &mut payload.body {
+        Body::Hash(hash) => hash.last_mut(),
+        _ => None,
+    });
+    hashes.for_each(|last| *last ^= 1);
 }

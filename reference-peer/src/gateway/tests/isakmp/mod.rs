@@ -1,5 +1,6 @@
 //! IKEv1 between two gateways in a virtual network, on a virtual clock.
 
+mod deviations;
 mod invalid_spi;
 mod tunnels;
 mod upkeep;
