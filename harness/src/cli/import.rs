@@ -1,17 +1,13 @@
 //! `counterpeer profile import`.
 
-use super::Failure;
+use super::{Failure, ios};
 use crate::profile::import::{Import, profile};
 use crate::report::status;
-use crate::text::count;
 use clap::Args;
-use reference_peer::config::ios::{self, Faults, Mapping, Reading};
+use reference_peer::config::ios::Mapping;
 use reference_peer::config::isakmp::IsakmpConnection;
 use std::io::Write;
 use std::path::{Path, PathBuf};
-
-/// The most octets that are taken for a configuration.
-const LIMIT: u64 = 16 << 20;
 
 #[derive(Debug, Args)]
 pub(super) struct ImportArgs {
@@ -40,24 +36,12 @@ pub(super) struct ImportArgs {
 }
 
 pub(super) fn import(args: &ImportArgs, out: &mut dyn Write, err: &mut dyn Write) -> Result<u8, Failure> {
-    let reading = ios::read(&text(&args.file)?);
-    report(args, &reading, err)?;
-    let reading = reading.sound().map_err(|faults| failure(&args.file, &faults))?;
-    let mapping = reading.router.gateway(args.on.as_deref()).map_err(|faults| {
-        let mut failure = failure(&args.file, &faults);
-        if failure.message.contains("choose one of them") {
-            failure.message.push_str("\n--on NAME chooses the interface");
-        }
-        failure
-    })?;
+    let reading = reference_peer::config::ios::read(&ios::text(&args.file)?);
+    ios::report(&args.file, &reading, args.verbose, err)?;
+    let reading = reading.sound().map_err(|faults| ios::failure(&args.file, &faults))?;
+    let mapping = ios::mapping(&args.file, &reading.router, args.on.as_deref())?;
     // What the built-in peer would not do does not matter for a profile; that a peer is left out does.
-    for unused in mapping.unused.iter().filter(|unused| unused.missing || args.verbose) {
-        let kind = if unused.missing { "note" } else { "not used" };
-        match unused.line {
-            0 => writeln!(err, "{kind}: {}", unused.reason)?,
-            line => writeln!(err, "{kind}: {}:{line}: {}", args.file.display(), unused.reason)?,
-        }
-    }
+    ios::notes(&args.file, &mapping, args.verbose, err)?;
     if let Some(file) = &args.psk_file {
         keep_key(file, &mapping, err)?;
     }
@@ -83,40 +67,6 @@ pub(super) fn import(args: &ImportArgs, out: &mut dyn Write, err: &mut dyn Write
         }
     }
     Ok(status::GOOD)
-}
-
-/// The text of the file.
-fn text(path: &Path) -> Result<String, Failure> {
-    let told = |error: std::io::Error| Failure::usage(format!("{}: {error}", path.display()));
-    if std::fs::metadata(path).map_err(told)?.len() > LIMIT {
-        return Err(Failure::usage(format!("{}: more than 16 MiB is no running-config", path.display())));
-    }
-    let octets = std::fs::read(path).map_err(told)?;
-    String::from_utf8(octets).map_err(|error| {
-        let at = error.utf8_error().valid_up_to();
-        let before = error.as_bytes().get(..at).unwrap_or_default();
-        let line = before.iter().filter(|octet| **octet == b'\n').count() + 1;
-        Failure::usage(format!("{}:{line}: not UTF-8 text: convert the file", path.display()))
-    })
-}
-
-/// How much was understood and, if asked, what was not.
-fn report(args: &ImportArgs, reading: &Reading, err: &mut dyn Write) -> Result<(), Failure> {
-    let hint = if args.verbose || reading.ignored.is_empty() { "" } else { " (--verbose lists them)" };
-    let (understood, ignored) = (count(reading.understood.len(), "line"), count(reading.ignored.len(), "line"));
-    writeln!(err, "{}: {understood} understood, {ignored} ignored{hint}", args.file.display())?;
-    if args.verbose {
-        for ignored in &reading.ignored {
-            writeln!(err, "ignored: {}:{}: {}", args.file.display(), ignored.line, ignored.text)?;
-        }
-    }
-    Ok(())
-}
-
-fn failure(path: &Path, faults: &Faults) -> Failure {
-    let place = |fault: &ios::Fault| format!("{}:{}:{}: {}", path.display(), fault.line, fault.column, fault.message);
-    let lines: Vec<_> = faults.0.iter().map(place).collect();
-    Failure::usage(format!("{} in the configuration:\n{}", count(lines.len(), "fault"), lines.join("\n")))
 }
 
 fn refused(path: &Path, error: &std::io::Error) -> Failure {

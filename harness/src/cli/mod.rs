@@ -2,7 +2,9 @@
 
 mod decode;
 mod import;
+mod ios;
 mod mutants;
+mod peer;
 mod profile;
 mod requirements;
 mod run;
@@ -56,6 +58,14 @@ enum Command {
         counterpeer decode counterpeer-report/captures/x/capture.pcapng --format json\n  \
         counterpeer decode trace.pcap --keys folder-with-wireshark-tables")]
     Decode(decode::DecodeArgs),
+    /// Be a router: the built-in peer alone, on real interfaces, as a running-config says.
+    #[command(after_help = "Examples:\n  counterpeer peer --config router-a.cfg --outside veth-a\n  \
+        counterpeer peer --config router-a.cfg --outside veth-a --inside lan0 --control a.sock\n  \
+        counterpeer peer ctl --control a.sock show crypto ipsec sa\n  \
+        counterpeer peer ctl --control a.sock 'ping 10.0.2.2 source 10.0.0.1 repeat 30'\n\n\
+        It answers ARP, pings and IKE itself, at addresses of its own that this machine need not have. At a terminal it \
+        has a prompt; `?` lists the commands. SIGTERM or `exit` ends it, and its SAs with it.")]
+    Peer(peer::PeerArgs),
     /// Profiles of DUTs.
     #[command(subcommand)]
     Profile(ProfileCommand),
@@ -154,6 +164,7 @@ pub fn execute<B: Bench>(
         Command::Mutants(args) => mutants::run(bench.as_ref(), &args, out, err),
         Command::Requirements(args) => requirements::run(bench.as_ref(), &args, out),
         Command::Decode(args) => decode::run(&args, out),
+        Command::Peer(args) => peer::run(&args, out, err),
         Command::Profile(ProfileCommand::Check(args)) => profile::check(&args, out),
         Command::Profile(ProfileCommand::Import(args)) => import::import(&args, out, err),
     };

@@ -35,6 +35,7 @@ pub use headers::{Encapsulated, Tunnelled, changed, in_fragments, is_same, set_h
 pub use lab::CounterpeerBench;
 pub use medium::{Arrival, Control, Hook, Medium, MediumError};
 pub use nat::PortNat;
+pub use node::GatewayNode;
 pub use pair::{Keying, ManualSas, Ports, Protection, Wanted};
 pub use plan::{Family, Plan};
 pub use probe::{Passage, Probe, Protected, TooBig, Treatment};

@@ -6,15 +6,16 @@ use reference_peer::netif::Interface;
 use reference_peer::sim::Node;
 
 /// A gateway plugged into the virtual network with two legs: 0 is the outside, 1 the inside.
-pub(super) struct GatewayNode {
+pub struct GatewayNode {
     /// The gateway.
-    pub(super) gateway: Gateway,
+    pub gateway: Gateway,
     outside: Interface,
     inside: Interface,
 }
 
 impl GatewayNode {
-    pub(super) fn new(gateway: Gateway, outside: Interface, inside: Interface) -> Self {
+    /// A gateway with these interfaces.
+    pub fn new(gateway: Gateway, outside: Interface, inside: Interface) -> Self {
         Self { gateway, outside, inside }
     }
 
@@ -26,7 +27,7 @@ impl GatewayNode {
     }
 
     /// Hands what the gateway has to send to its interfaces.
-    pub(super) fn flush(&mut self, now: Instant) {
+    pub fn flush(&mut self, now: Instant) {
         while let Some(transmit) = self.gateway.poll_transmit() {
             // What no route leads to is lost, as in any router.
             let _ = self.interface(transmit.leg).send_ip(now, transmit.packet);

@@ -12,6 +12,7 @@
 mod af_packet;
 mod clock;
 mod command;
+mod control;
 mod dut;
 mod error;
 mod guest;
@@ -24,6 +25,7 @@ mod socket_pair;
 pub use af_packet::PacketSocket;
 pub use clock::Clock;
 pub use command::{CommandConfig, ForegroundCommand, run_command};
+pub use control::ControlSocket;
 pub use dut::{Death, OUTPUT_LIMIT, Output, StartedDut};
 pub use error::Error;
 pub use guest::{Guest, GuestConfig, GuestLeg, default_guest_directory};

@@ -91,6 +91,7 @@ impl Gateway {
                 }
             }
         }
+        self.ended.note(now, self.isakmp.take_ended());
         any
     }
 
@@ -110,7 +111,6 @@ impl Gateway {
                 if let Some(dpd) = self.isakmp_dead_peer_detection(&info) {
                     self.watch.begin(*ike_sa, dpd, now);
                 }
-                self.sessions.isakmp_sa_up(&info);
                 self.recovery.succeeded(info.path.remote.ip());
                 self.begin_keepalives(*ike_sa, info.path, now);
                 self.adopt_children(&info);
@@ -118,7 +118,6 @@ impl Gateway {
             }
             v1::Event::IsakmpSaDown { ike_sa, connection, .. } => {
                 self.watch.end(*ike_sa);
-                self.sessions.isakmp_sa_down(*ike_sa, now);
                 let of = |info: &&IsakmpSaInfo| info.state == State::Established && info.connection == *connection;
                 if let Some(other) = self.isakmp.isakmp_sas().iter().rev().find(of) {
                     self.adopt_children(other);

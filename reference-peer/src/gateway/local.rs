@@ -11,7 +11,7 @@ use wire::{icmpv4, icmpv6, ipv4, ipv6};
 
 impl Gateway {
     /// A packet for one of the gateway's own addresses that came in the clear on the outside.
-    pub(super) fn local(&mut self, _now: Instant, packet: &ip::Packet) {
+    pub(super) fn local(&mut self, now: Instant, packet: &ip::Packet) {
         let octets = packet.to_bytes();
         let allowed = match Header::parse(&octets) {
             Ok(header) => self.local_policy(&header.flow(&octets)),
@@ -20,7 +20,7 @@ impl Gateway {
         match (allowed, echo_reply(packet)) {
             (Err(reason), _) => self.dropped(None, Some(packet.source()), reason),
             (Ok(()), Some(reply)) => self.transmit(Leg::Outside, reply.to_bytes()),
-            (Ok(()), None) => {}
+            (Ok(()), None) => self.echo_answered(now, packet),
         }
     }
 
@@ -28,6 +28,8 @@ impl Gateway {
     pub(super) fn local_protected(&mut self, now: Instant, packet: &ip::Packet) {
         if let Some(reply) = echo_reply(packet).or_else(|| reset(packet)) {
             self.protect_and_send(now, &reply.to_bytes());
+        } else {
+            self.echo_answered(now, packet);
         }
     }
 }

@@ -33,6 +33,8 @@ impl fmt::Display for LogLine {
 #[derive(Debug, Default)]
 pub(super) struct Log {
     lines: VecDeque<LogLine>,
+    /// How many there were in all.
+    written: u64,
 }
 
 impl Log {
@@ -41,6 +43,7 @@ impl Log {
             self.lines.pop_front();
         }
         self.lines.push_back(LogLine { at, text });
+        self.written += 1;
     }
 }
 
@@ -90,6 +93,11 @@ impl Gateway {
     /// The last messages, oldest first.
     pub fn log(&self) -> impl Iterator<Item = &LogLine> {
         self.log.lines.iter()
+    }
+
+    /// How many messages there were in all, those included that are no longer kept.
+    pub fn logged(&self) -> u64 {
+        self.log.written
     }
 
     /// Writes that a session has come up or gone down.

@@ -6,6 +6,7 @@
 
 mod anti_replay;
 mod config;
+pub mod console;
 mod crypto_sa;
 mod datagrams;
 mod dead_peer_detection;
@@ -22,10 +23,13 @@ mod manual;
 mod nat_transparency;
 mod own_hands;
 mod path_mtu;
+mod ping;
 mod policy;
 mod pre_fragmentation;
 mod rate;
 mod sessions;
+pub mod show;
+mod tally;
 #[cfg(test)]
 #[allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 mod tests;
@@ -34,15 +38,15 @@ mod usage;
 mod virtual_tunnel_interface;
 
 pub use config::{DataConfig, DeadPeerDetection, DpdMode, GatewayConfig, InvalidSpi, PathMtu, TunnelInterface};
-pub use crypto_sa::{CryptoSa, IpsecFlow, Remaining};
+pub use crypto_sa::CryptoSa;
 pub use event::Event;
 pub use isakmp::InitiateError;
 pub use local::echo_reply;
 pub use log::{LogLine, ReplayError};
 pub use manual::ManualPair;
-pub use sessions::{CryptoSession, IsakmpSaEntry, SessionState};
+pub use ping::{Ping, PingError, PingId, PingRequest, PingSummary};
+pub use tally::Tally;
 pub use traffic::{DataPlane, parameters};
-pub use usage::Counters;
 
 use crate::Instant;
 use crate::deviation::{Deviation, DeviationSet};
@@ -56,11 +60,13 @@ use invalid_spi_recovery::Recovery;
 use log::Log;
 use nat_transparency::{KEEPALIVE, Keepalives};
 use own_hands::OwnHands;
+use ping::Pings;
 use policy::Policies;
 use rand_chacha::ChaCha20Rng;
 use rand_core::SeedableRng;
 use rate::PerSecond;
 use sessions::Sessions;
+use show::Ended;
 use std::collections::VecDeque;
 use std::net::IpAddr;
 use wire::ip::Protocol;
@@ -92,12 +98,14 @@ pub struct Gateway {
     config: GatewayConfig,
     ike: v2::Engine,
     isakmp: v1::Engine,
+    ended: Ended,
     data: DataPlane,
     watch: Watch,
     keepalives: Keepalives,
     recovery: Recovery,
     sessions: Sessions,
     policies: Policies,
+    pings: Pings,
     icmp_errors: PerSecond,
     log: Log,
     reassembler: Reassembler,
@@ -118,12 +126,14 @@ impl Gateway {
         Self {
             ike: v2::Engine::new(anti_replay::negotiated(&config)),
             isakmp: v1::Engine::new(isakmp::negotiated(&config)),
+            ended: Ended::default(),
             data: DataPlane::new(&config),
             watch: Watch::default(),
             keepalives: Keepalives::default(),
             recovery: Recovery::default(),
             sessions: Sessions::default(),
             policies: Policies::new(&config),
+            pings: Pings::default(),
             icmp_errors: PerSecond::default(),
             log: Log::default(),
             reassembler: Reassembler::default(),
@@ -202,6 +212,7 @@ impl Gateway {
         for path in self.keepalives.due(now) {
             self.send_udp(path, &KEEPALIVE);
         }
+        self.ping_timeouts(now);
     }
 
     /// When [`handle_timeout`](Self::handle_timeout) is to be called next.
@@ -209,7 +220,8 @@ impl Gateway {
         let engines = [self.ike.poll_timeout(), self.isakmp.poll_timeout()];
         let reassembly = self.reassembler.next_timeout();
         let own = [self.watch.next_due(), self.keepalives.next_due(), reassembly, self.data.path_mtus.next_timeout()];
-        engines.into_iter().chain(own).chain([self.data.next_idle()]).flatten().min()
+        let own = own.into_iter().chain([self.pings.next_timeout(), self.data.next_idle()]);
+        engines.into_iter().chain(own).flatten().min()
     }
 
     /// Dead peer detection as the gateway does it.

@@ -14,6 +14,7 @@ mod isakmp;
 mod lexer;
 mod mapping;
 mod qos;
+mod running_config;
 mod words;
 
 pub use ast::*;

@@ -22,6 +22,9 @@ use wire::ikev1::{Body, ExchangeType, Header, Message, NotifyType, Payload, Payl
 /// Ids of ISAKMP SAs begin here, so that they are not those of the IKEv2 engine of the same gateway.
 const FIRST_ID: u64 = 1 << 32;
 
+/// Most ISAKMP SAs that are kept after their end for whoever asks for them.
+const MOST_ENDED: usize = 64;
+
 /// All ISAKMP SAs of one gateway, and the IPsec SAs made under them.
 ///
 /// Datagrams go in through [`handle`](Self::handle), time through [`handle_timeout`](Self::handle_timeout), commands
@@ -38,6 +41,8 @@ pub struct Engine {
     pub(super) by_request: HashMap<(SocketAddr, [u8; 20]), IkeSaId>,
     pub(super) children: Vec<Children>,
     pub(super) actions: VecDeque<Action>,
+    /// ISAKMP SAs that have ended since they were last asked for.
+    ended: Vec<IsakmpSaInfo>,
     assembler: Assembler,
     next_id: u64,
     /// The second that answers to unprotected messages are counted in, and their number.
@@ -70,6 +75,7 @@ impl Engine {
             by_request: HashMap::new(),
             children: vec![],
             actions: VecDeque::new(),
+            ended: vec![],
             assembler: Assembler::default(),
             next_id: FIRST_ID,
             answers: (0, 0),
@@ -107,6 +113,11 @@ impl Engine {
     /// One ISAKMP SA.
     pub fn isakmp_sa(&self, id: IkeSaId) -> Option<IsakmpSaInfo> {
         self.sas.get(&id).map(IsakmpSa::info)
+    }
+
+    /// ISAKMP SAs that have ended since this was last asked, as they were at their end.
+    pub fn take_ended(&mut self) -> Vec<IsakmpSaInfo> {
+        std::mem::take(&mut self.ended)
     }
 
     /// Keys of an ISAKMP SA, once they are derived.
@@ -493,6 +504,9 @@ impl Engine {
         if sa.state == State::Closed {
             self.by_cookie.retain(|_, id| *id != sa.id);
             self.by_request.retain(|_, id| *id != sa.id);
+            if self.ended.len() < MOST_ENDED {
+                self.ended.push(sa.info());
+            }
         } else {
             self.by_cookie.insert(sa.cookie, sa.id);
             self.sas.insert(sa.id, sa);

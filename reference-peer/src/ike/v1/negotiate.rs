@@ -17,7 +17,8 @@ use wire::ikev1::{
 const SECONDS: u64 = 1;
 /// Life type: kilobytes.
 const KILOBYTES: u64 = 2;
-/// Lifetime of an SA that none was said for (RFC 2407 section 4.5).
+/// Lifetime of an SA that none was said for (RFC 2407 section 4.5). A lifetime of 0 says none: strongSwan offers it when
+/// it is configured to replace nothing by itself.
 const DEFAULT_SECONDS: u32 = 28_800;
 /// Authentication method: pre-shared key.
 const PRE_SHARED: u16 = 1;
@@ -153,6 +154,7 @@ impl Phase1Transform {
                 return None;
             }
         }
+        read.seconds = read.seconds.filter(|seconds| *seconds > 0);
         Some(read)
     }
 
@@ -290,6 +292,9 @@ impl Phase2Transform {
             if field.replace(value).is_some_and(|before| before != value) {
                 return None;
             }
+        }
+        for lifetime in [&mut read.seconds, &mut read.kilobytes] {
+            lifetime.take_if(|lifetime| *lifetime == 0);
         }
         read.encapsulation = mode.map(Encapsulation);
         match protocol {
@@ -441,6 +446,7 @@ pub(super) fn responder_lifetime(data: &[u8]) -> Option<SaLifetime> {
         let number = attribute.as_number()?;
         match (Phase2Class(attribute.class), life_type) {
             (Phase2Class::LIFE_TYPE, _) => life_type = Some(number),
+            (Phase2Class::LIFE_DURATION, _) if number == 0 => {}
             (Phase2Class::LIFE_DURATION, Some(SECONDS)) => lifetime.seconds = u32::try_from(number).ok(),
             (Phase2Class::LIFE_DURATION, Some(KILOBYTES)) => lifetime.kilobytes = u32::try_from(number).ok(),
             _ => return None,
@@ -671,6 +677,7 @@ mod tests {
         assert_eq!(choose(180, 86_400), Some(180));
         assert_eq!(choose(86_400, 86_400), Some(86_400));
         assert_eq!(choose(86_401, 86_400), None);
+        assert_eq!(choose(0, 86_400), Some(86_400), "no lifetime at all");
     }
 
     #[test]
@@ -823,6 +830,13 @@ mod tests {
         life_attributes(&own.lifetime).iter().for_each(|attribute| attribute.emit(&mut data));
         assert_eq!(responder_lifetime(&data), Some(own.lifetime));
         assert_eq!(responder_lifetime(&[0x80]), None);
+        let none = SaLifetime { seconds: Some(0), kilobytes: Some(0) };
+        let unlimited = IsakmpChild { lifetime: none, ..own.clone() };
+        let choice = phase2_choose(&own, &phase2_offer(&unlimited, None, spi).unwrap(), None, None).unwrap();
+        assert_eq!(choice.lifetime(&own.lifetime), Negotiated { seconds: 3600, kilobytes: Some(4_608_000) });
+        let mut data = vec![];
+        life_attributes(&none).iter().for_each(|attribute| attribute.emit(&mut data));
+        assert_eq!(responder_lifetime(&data), Some(SaLifetime { seconds: None, kilobytes: None }));
     }
 
     #[test]

@@ -1,6 +1,7 @@
 //! What keeps tunnels of IKEv1 alive and ends them: dead peer detection, keepalives, lifetimes, idle timers, sessions.
 
 use super::*;
+use crate::gateway::show::Names;
 
 fn connection(config: &mut GatewayConfig) -> &mut IsakmpConnection {
     &mut config.isakmp.connections[0]
@@ -137,7 +138,6 @@ fn a_peer_behind_a_nat_is_followed() {
     assert!(net.ping(A), "what B sends back goes to the new port");
     let after = net.isakmp_sas(B)[0].path.remote.port();
     assert_ne!(before, after);
-    assert_eq!(net.routers[B].gateway.crypto_sessions()[0].peer.port(), after);
     // And by an IKE message.
     net.nat.as_mut().unwrap().rebind();
     net.at(A, |gateway, now| {
@@ -170,10 +170,10 @@ fn lifetimes_in_kilobytes() {
     let mut net = up(Place::V4, |_, config| connection(config).children[0].lifetime.kilobytes = Some(100));
     let first = net.spis(A).0[0];
     let left = |net: &Net| {
-        let sas = net.routers[A].gateway.crypto_sas(net.now);
-        sas.iter().map(|sa| sa.remaining.kilobytes.unwrap()).min().unwrap()
+        let flows = net.routers[A].gateway.flows(net.now, &Names::default());
+        flows[0].sas.iter().map(|sa| sa.left.unwrap().0.unwrap()).min().unwrap()
     };
-    assert_eq!(left(&net), 99);
+    assert_eq!(left(&net), 100);
     let send = |net: &mut Net, kilobytes: usize| {
         for _ in 0..kilobytes {
             let packet = v4(1024, false);
@@ -182,7 +182,7 @@ fn lifetimes_in_kilobytes() {
         net.run(0.5);
     };
     send(&mut net, 80);
-    assert_eq!((left(&net), net.spis(A).0.len()), (19, 1));
+    assert_eq!((left(&net), net.spis(A).0.len()), (20, 1));
     send(&mut net, 12);
     assert_eq!(net.spis(A).0.len(), 2, "replaced, the old one is still received on");
     // The old pair has no traffic any more, the new one takes it over.
@@ -258,44 +258,43 @@ fn an_isakmp_sa_stays_while_one_of_its_children_is_busy() {
     assert_eq!((net.spis(A).0.len(), net.established(A)), (1, 1), "the other one has no idle time");
 }
 
-/// What `show` commands want to know, with and without SAs.
+/// The log has the sessions of both versions: up with the first SAs of a peer, down with the last.
 #[test]
-fn sessions_and_entries() {
-    let mut net = Net::new(Place::V4, |_, _| {});
-    let state = |net: &Net, end: usize| net.routers[end].gateway.crypto_sessions()[0].state;
-    assert_eq!(state(&net, A), SessionState::Down);
-    net.network.cable_mut(net.ports[B]).transmit.up = false;
-    net.at(A, |gateway, now| gateway.initiate(now, "peer", "net")).unwrap();
-    net.run(0.1);
-    assert_eq!(state(&net, A), SessionState::DownNegotiating);
-    assert_eq!(net.isakmp_sas(A)[0].state, v1::State::NoState);
-    net.network.cable_mut(net.ports[B]).transmit.up = true;
-    net.run(5.0);
-    assert_eq!((state(&net, A), state(&net, B)), (SessionState::UpActive, SessionState::UpActive));
-    let session = net.routers[B].gateway.crypto_sessions().remove(0);
-    assert_eq!((session.id.as_deref(), session.ike_sas.len(), session.inbound_spis.len()), (Some("192.0.2.1"), 1, 1));
-    net.at(A, |gateway, now| {
-        let id = gateway.isakmp().isakmp_sas()[0].id;
-        gateway.isakmp_command(now, |isakmp, rng, hands| isakmp.delete_isakmp_sa(now, rng, id, hands)).unwrap();
-    });
-    net.run(1.0);
-    assert_eq!(state(&net, A), SessionState::UpNoIke);
-    let entries = |net: &Net| -> Vec<_> {
-        let all = net.routers[B].gateway.isakmp_sa_entries(net.now);
-        all.iter().map(|entry| (entry.connection_id, entry.deleted.is_some())).collect()
-    };
-    assert_eq!(entries(&net), [(1, true)]);
-    net.at(A, |gateway, now| {
-        gateway.isakmp_command(now, |isakmp, rng, hands| isakmp.initiate_phase1(now, rng, "peer", hands)).unwrap();
-    });
-    net.run(1.0);
-    assert_eq!(entries(&net), [(2, false), (1, true)]);
-    net.run(60.0);
-    assert_eq!(entries(&net), [(2, false)]);
-    let spi = net.spis(A).0[0];
-    net.at(A, |gateway, now| {
-        gateway.isakmp_command(now, |isakmp, rng, hands| isakmp.delete_child(now, rng, spi, hands)).unwrap();
-    });
-    net.run(1.0);
-    assert_eq!((state(&net, A), state(&net, B)), (SessionState::UpIdle, SessionState::UpIdle));
+fn sessions_of_both_versions() {
+    use crate::config::{Child, Connection};
+    for version in [1, 2] {
+        let mut net = Net::new(Place::V4, |end, config| {
+            if version == 2 {
+                let old = config.isakmp.connections.remove(0);
+                let mut ike = Connection::new("peer", old.local, old.remote, Secret::new(*b"battery"));
+                ike.local_id = crate::config::Identity::Fqdn(format!("gw{end}.example.com"));
+                ike.ike_proposals = vec!["aes128-sha256-x25519".parse().unwrap()];
+                let IsakmpChild { local_ts, remote_ts, .. } = old.children[0].clone();
+                let child = Child::new("net", vec![local_ts], vec![remote_ts], vec!["aes128gcm16".parse().unwrap()]);
+                ike.children = vec![child];
+                config.ike.connections = vec![ike];
+            }
+        });
+        assert!(net.ping(A));
+        let spi = net.spis(A).0[0];
+        // A new pair in place of the old one is no new session.
+        net.at(A, |gateway, now| match version {
+            1 => _ = gateway.isakmp_command(now, |ike, rng, hands| ike.rekey_child(now, rng, spi, hands)).unwrap(),
+            _ => gateway.command(now, |ike, rng, hands| ike.rekey_child(now, rng, spi, hands)).unwrap(),
+        });
+        net.run(5.0);
+        assert!(!net.spis(A).0.is_empty() && net.log(A).len() == 1, "{:?}", net.log(A));
+        for spi in net.spis(A).0 {
+            net.at(A, |gateway, now| match version {
+                1 => gateway.isakmp_command(now, |ike, rng, hands| ike.delete_child(now, rng, spi, hands)).unwrap(),
+                _ => gateway.command(now, |ike, rng, hands| ike.delete_child(now, rng, spi, hands)).unwrap(),
+            });
+        }
+        net.run(1.0);
+        let id = if version == 1 { "192.0.2.1" } else { "gw0.example.com" };
+        let line = |status: &str| {
+            format!("%CRYPTO-5-SESSION_STATUS: Crypto tunnel is {status}. Peer 192.0.2.1:500      Id: {id}")
+        };
+        assert_eq!(net.log(B), [line("UP"), line("DOWN")]);
+    }
 }
