@@ -41,6 +41,8 @@ fn what_cannot_be_is_refused_with_the_reason() {
     let (status, err) = refused(&["--config", router, "--outside", "no-such0"]);
     assert_eq!(status, 2);
     assert!(err.contains("there is no interface no-such0; there "), "{err}");
+    let (_, err) = refused(&["--config", router, "--verbose"]);
+    assert!(err.contains("ignored: ") && err.contains("not used: "), "{err}");
     let (status, err) = refused(&["--config", router, "--psk-file", "/no/such/key"]);
     assert_eq!(status, 2);
     assert!(err.contains("--psk-file /no/such/key: No such file"), "{err}");
