@@ -27,9 +27,9 @@ struct Lab {
 const A: usize = 0;
 const B: usize = 1;
 
-fn router(name: &str, seed: u64) -> Router {
+fn router(name: &str, seed: u64, edit: impl Fn(String) -> String) -> Router {
     let path = format!("{}/tests/ios/{name}.cfg", env!("CARGO_MANIFEST_DIR"));
-    let text = std::fs::read_to_string(path).unwrap();
+    let text = edit(std::fs::read_to_string(path).unwrap());
     let reading = ios::read(&text).sound().unwrap();
     let interface = |own: &ios::Interface| (own.name.clone(), own.addresses.iter().map(|net| net.addr()).collect());
     let names = Names {
@@ -44,7 +44,12 @@ fn router(name: &str, seed: u64) -> Router {
 
 impl Lab {
     fn new() -> Self {
-        let routers = [router("invalid-spi-a", 1), router("invalid-spi-b", 2)];
+        Self::with(|text| text)
+    }
+
+    /// With a change to the configuration of Router B.
+    fn with(edit: impl Fn(String) -> String) -> Self {
+        let routers = [router("invalid-spi-a", 1, |text| text), router("invalid-spi-b", 2, edit)];
         Self { routers, now: Instant::after_start(Duration::from_secs(1)), joined: true }
     }
 
@@ -234,4 +239,54 @@ fn pings_without_an_answer_are_dots() {
     assert_eq!(lab.say(A, "ping fd00::1"), "% this router has no address of the family of fd00::1\n");
     let families = lab.say(A, "ping fd00::1 source 10.0.0.1");
     assert_eq!(families, "% 10.0.0.1 and fd00::1 are of different families\n");
+}
+
+/// What both routers write when their keys differ. No key is in it.
+#[test]
+fn keys_that_differ_are_told_on_both_sides() {
+    let mut lab = Lab::with(|text| text.replace("key 0 1234 ", "key 0 NotTheSame99 "));
+    for mode in ["main", "aggressive"] {
+        if mode == "aggressive" {
+            let mut config = lab.routers[A].gateway.config().isakmp.clone();
+            config.connections[0].exchange = reference_peer::config::isakmp::Phase1::Aggressive;
+            let now = lab.now;
+            let configure = |engine: &mut reference_peer::ike::v1::Engine| engine.configure(config.clone());
+            lab.routers[A].gateway.isakmp_command(now, |engine, _, _| Ok(configure(engine))).unwrap();
+        }
+        let pings = lab.say(A, "ping 10.0.2.2 source 10.0.0.1 repeat 1");
+        assert!(pings.contains("Success rate is 0 percent (0/1)"), "{pings}");
+        lab.pass(Duration::from_secs(400));
+        for (router, name) in [(A, "a"), (B, "b")] {
+            let log = lab.say(router, "show logging");
+            assert!(!log.contains("1234") && !log.contains("NotTheSame"), "{log}");
+            let mut lines: Vec<&str> = log.lines().filter_map(|line| Some(line.split_once(": %")?.1)).collect();
+            lines.dedup();
+            insta::assert_snapshot!(format!("keys_differ_{mode}_{name}"), lines.join("\n"));
+        }
+    }
+}
+
+/// The guide's procedure in its four steps (chapter 4): few of thirty pings are lost, and the SAs are new ones.
+#[test]
+fn the_guides_four_steps() {
+    let mut lab = Lab::new();
+    lab.say(A, "ping 10.0.2.2 source 10.0.0.1 repeat 10");
+    let before = lab.spis(A);
+    lab.say(B, "clear crypto isakmp");
+    lab.say(B, "clear crypto sa");
+    let pings = lab.say(A, "ping 10.0.2.2 source 10.0.0.1 repeat 30");
+    let answered = pings.matches('!').count();
+    assert!((27..30).contains(&answered), "{pings}");
+    let after = lab.spis(A);
+    assert_eq!(after.len(), 4);
+    assert!(after.iter().all(|spi| !before.contains(spi)), "{before:?} {after:?}");
+    assert_eq!(after, lab.spis(B));
+    let shown = lab.say(B, "show crypto ipsec sa");
+    assert!(
+        shown.contains(&format!("#pkts decaps: {answered}, #pkts decrypt: {answered}, #pkts verify: {answered}")),
+        "{shown}"
+    );
+    settings().bind(|| insta::assert_snapshot!("recovered_isakmp_b", lab.say(B, "show crypto isakmp sa")));
+    let log = lab.say(B, "show logging");
+    assert!(log.contains("%CRYPTO-4-RECVD_PKT_INV_SPI: decaps: rec'd IPSEC packet has invalid spi for destaddr=10.2.2.2, prot=51, spi=0x"), "{log}");
 }

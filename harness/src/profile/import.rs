@@ -1,5 +1,6 @@
 //! A profile of the router that a running-config configures.
 
+use super::Pfs;
 use ipnet::IpNet;
 use reference_peer::config::ios::{Interface, Mapping, Router};
 use reference_peer::config::isakmp::{IsakmpConnection, TransformSet};
@@ -133,18 +134,22 @@ fn link(out: &mut impl FnMut(String), given: Option<&str>, default: &str, router
 fn ike(out: &mut impl FnMut(String), name: &str, connections: &[IsakmpConnection], import: &Import) {
     out("ike:".to_owned());
     out("  versions: [1]".to_owned());
-    let mut proposals = Vec::new();
+    let mut policies = Vec::new();
     for policy in connections.iter().flat_map(|connection| &connection.policies) {
         let usable = policy.authentication == reference_peer::config::isakmp::IsakmpAuthentication::PreShared;
         let words = policy.to_string();
-        if usable && !proposals.contains(&words) {
-            proposals.push(words);
+        if usable && !policies.contains(&words) {
+            policies.push(words);
         }
     }
-    if proposals.is_empty() {
+    if policies.is_empty() {
         out("  # The router has no policy with pre-shared keys: complete it, and this.".to_owned());
     }
-    out(format!("  proposals: [{}]", proposals.join(", ")));
+    out(format!("  policies: [{}]", policies.join(", ")));
+    let aggressive = connections.iter().any(|connection| connection.accept_aggressive);
+    out(format!("  exchanges: [{}]", if aggressive { "main, aggressive" } else { "main" }));
+    let groups = connections.iter().flat_map(|connection| &connection.children).map(|child| Pfs(child.pfs).to_string());
+    out(format!("  pfs: {}", list(groups.collect::<BTreeSet<_>>())));
     match &import.psk_file {
         Some(file) => out(format!("  psk: {{file: {}}}", quoted(&file.display().to_string()))),
         None => {

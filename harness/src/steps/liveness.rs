@@ -101,13 +101,13 @@ fn dpd(testbed: &Testbed) -> Result<Dpd, StepError> {
 
 /// Silence after which the DUT has asked.
 fn asks_by(dpd: &Dpd) -> Duration {
-    dpd.delay.mul_f64(1.1) + LATE
+    dpd.delay.max(dpd.at_most).mul_f64(1.1) + LATE
 }
 
 /// Silence after which the DUT has given up, and a little more.
 fn gives_up_by(testbed: &Testbed) -> Result<Duration, StepError> {
     let dpd = dpd(testbed)?;
-    Ok(dpd.delay + dpd.gives_up_after.mul_f64(GIVES_UP.1) + LATE)
+    Ok(dpd.delay.max(dpd.at_most) + dpd.gives_up_after.mul_f64(GIVES_UP.1) + LATE)
 }
 
 /// Does something again and again for so long.

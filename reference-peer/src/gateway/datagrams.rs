@@ -105,7 +105,7 @@ impl Gateway {
     /// has: the other engine refuses its messages as a gateway does that knows no other version. With no connections at
     /// all the gateway is one of IKEv2.
     fn is_for_isakmp(&self, message: &[u8]) -> bool {
-        let (ike, isakmp) = (!self.config.ike.connections.is_empty(), !self.config.isakmp.connections.is_empty());
+        let (ike, isakmp) = (!self.config.ike.connections.is_empty(), !self.isakmp.config().connections.is_empty());
         match (isakmp, ike) {
             (false, _) => false,
             (true, false) => true,

@@ -23,18 +23,19 @@ impl DataPlane {
             (connection, child) == (&pair.child.connection, &pair.child.child)
         };
         let (.., time) = self.idle_times.iter().find(of_child)?;
-        (!pair.is_outer).then(|| pair.used.last + *time)
+        let outer = self.pairs.values().any(|other| other.over == Some(pair.child.inbound_spi));
+        (!outer).then(|| pair.used.last + *time)
     }
 
     /// When the next pair has been idle for too long.
     pub(super) fn next_idle(&self) -> Option<Instant> {
-        self.all_pairs().filter_map(|pair| self.idle_at(pair)).min()
+        self.pairs.values().filter_map(|pair| self.idle_at(pair)).min()
     }
 
     /// Inbound SPIs of the pairs that have.
     fn idle(&self, now: Instant) -> Vec<u32> {
         let idle = |pair: &&Pair| self.idle_at(pair).is_some_and(|at| at <= now);
-        self.all_pairs().filter(idle).map(|pair| pair.child.inbound_spi).collect()
+        self.pairs.values().filter(idle).map(|pair| pair.child.inbound_spi).collect()
     }
 }
 

@@ -6,11 +6,13 @@
 use super::nat_transparency::IKE_PORT;
 use super::{DeadPeerDetection, DpdMode, Event, Gateway, GatewayConfig};
 use crate::Instant;
-use crate::config::isakmp::{IsakmpConfig, IsakmpConnection, NatVersion};
+use crate::config::Connection;
+use crate::config::isakmp::{IsakmpConfig, IsakmpConnection, IsakmpPolicy, Keyring, NatVersion};
 use crate::deviation::Deviation;
 use crate::hands::Hands;
 use crate::ike::v1::{self, Action, ChildSa, Engine, IkeSaId, IsakmpSaInfo, Path, State};
 use crate::ike::v2;
+use crypto::{Encryption, Group, KeyBits};
 use rand_chacha::ChaCha20Rng;
 use std::net::IpAddr;
 use thiserror::Error;
@@ -31,7 +33,24 @@ pub enum InitiateError {
 pub(super) fn negotiated(config: &GatewayConfig) -> IsakmpConfig {
     let mut isakmp = config.isakmp.clone();
     isakmp.deviations.extend(config.ike.deviations.iter());
+    if isakmp.deviations.has(Deviation::FallsBackToIkev1) {
+        isakmp.connections.extend(config.ike.connections.iter().map(fallen_back));
+    }
     isakmp
+}
+
+/// A connection of IKEv2 as one of IKEv1, with the algorithms of old.
+fn fallen_back(connection: &Connection) -> IsakmpConnection {
+    let policy = |priority, encryption, group| IsakmpPolicy { encryption, group, ..IsakmpPolicy::new(priority) };
+    let keyring = Keyring::shared(connection.psk.clone());
+    IsakmpConnection {
+        policies: vec![
+            policy(1, Encryption::AesCbc(KeyBits::B128), Group::Modp2048),
+            policy(2, Encryption::AesCbc(KeyBits::B128), Group::Modp1024),
+            policy(3, Encryption::TripleDes, Group::Modp1024),
+        ],
+        ..IsakmpConnection::new(&connection.name, connection.local, connection.remote, keyring)
+    }
 }
 
 impl Gateway {
@@ -86,12 +105,12 @@ impl Gateway {
                     self.begin_keepalives(ike_sa, path, now);
                 }
                 Action::Event(event) => {
+                    self.log_isakmp(now, &event);
                     self.follow_isakmp(now, &event);
                     self.events.push_back(Event::Isakmp(event));
                 }
             }
         }
-        self.ended.note(now, self.isakmp.take_ended());
         any
     }
 
@@ -111,6 +130,7 @@ impl Gateway {
                 if let Some(dpd) = self.isakmp_dead_peer_detection(&info) {
                     self.watch.begin(*ike_sa, dpd, now);
                 }
+                self.sessions.isakmp_sa_up(&info);
                 self.recovery.succeeded(info.path.remote.ip());
                 self.begin_keepalives(*ike_sa, info.path, now);
                 self.adopt_children(&info);
@@ -118,6 +138,7 @@ impl Gateway {
             }
             v1::Event::IsakmpSaDown { ike_sa, connection, .. } => {
                 self.watch.end(*ike_sa);
+                self.sessions.isakmp_sa_down(*ike_sa, now);
                 let of = |info: &&IsakmpSaInfo| info.state == State::Established && info.connection == *connection;
                 if let Some(other) = self.isakmp.isakmp_sas().iter().rev().find(of) {
                     self.adopt_children(other);

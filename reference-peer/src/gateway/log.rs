@@ -38,7 +38,7 @@ pub(super) struct Log {
 }
 
 impl Log {
-    fn write(&mut self, at: Instant, text: String) {
+    pub(super) fn write(&mut self, at: Instant, text: String) {
         if self.lines.len() >= MOST_LINES {
             self.lines.pop_front();
         }

@@ -15,6 +15,7 @@ mod event;
 mod icmp_errors;
 mod idle_timer;
 mod ike;
+mod ikmp_messages;
 mod invalid_spi_recovery;
 mod isakmp;
 mod local;
@@ -29,7 +30,6 @@ mod pre_fragmentation;
 mod rate;
 mod sessions;
 pub mod show;
-mod tally;
 #[cfg(test)]
 #[allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 mod tests;
@@ -38,15 +38,16 @@ mod usage;
 mod virtual_tunnel_interface;
 
 pub use config::{DataConfig, DeadPeerDetection, DpdMode, GatewayConfig, InvalidSpi, PathMtu, TunnelInterface};
-pub use crypto_sa::CryptoSa;
+pub use crypto_sa::{CryptoSa, IpsecFlow, Remaining};
 pub use event::Event;
 pub use isakmp::InitiateError;
 pub use local::echo_reply;
 pub use log::{LogLine, ReplayError};
 pub use manual::ManualPair;
 pub use ping::{Ping, PingError, PingId, PingRequest, PingSummary};
-pub use tally::Tally;
+pub use sessions::{CryptoSession, IsakmpSaEntry, SessionState};
 pub use traffic::{DataPlane, parameters};
+pub use usage::Counters;
 
 use crate::Instant;
 use crate::deviation::{Deviation, DeviationSet};
@@ -66,7 +67,6 @@ use rand_chacha::ChaCha20Rng;
 use rand_core::SeedableRng;
 use rate::PerSecond;
 use sessions::Sessions;
-use show::Ended;
 use std::collections::VecDeque;
 use std::net::IpAddr;
 use wire::ip::Protocol;
@@ -98,7 +98,6 @@ pub struct Gateway {
     config: GatewayConfig,
     ike: v2::Engine,
     isakmp: v1::Engine,
-    ended: Ended,
     data: DataPlane,
     watch: Watch,
     keepalives: Keepalives,
@@ -107,6 +106,8 @@ pub struct Gateway {
     policies: Policies,
     pings: Pings,
     icmp_errors: PerSecond,
+    /// Messages about exchanges that have failed.
+    failures: PerSecond,
     log: Log,
     reassembler: Reassembler,
     hands: OwnHands,
@@ -126,7 +127,6 @@ impl Gateway {
         Self {
             ike: v2::Engine::new(anti_replay::negotiated(&config)),
             isakmp: v1::Engine::new(isakmp::negotiated(&config)),
-            ended: Ended::default(),
             data: DataPlane::new(&config),
             watch: Watch::default(),
             keepalives: Keepalives::default(),
@@ -135,6 +135,7 @@ impl Gateway {
             policies: Policies::new(&config),
             pings: Pings::default(),
             icmp_errors: PerSecond::default(),
+            failures: PerSecond::default(),
             log: Log::default(),
             reassembler: Reassembler::default(),
             hands: OwnHands { deviations: config.ike.deviations.clone(), outer: Box::new(Honest) },
@@ -220,8 +221,7 @@ impl Gateway {
         let engines = [self.ike.poll_timeout(), self.isakmp.poll_timeout()];
         let reassembly = self.reassembler.next_timeout();
         let own = [self.watch.next_due(), self.keepalives.next_due(), reassembly, self.data.path_mtus.next_timeout()];
-        let own = own.into_iter().chain([self.pings.next_timeout(), self.data.next_idle()]);
-        engines.into_iter().chain(own).flatten().min()
+        engines.into_iter().chain(own).chain([self.data.next_idle(), self.pings.next_timeout()]).flatten().min()
     }
 
     /// Dead peer detection as the gateway does it.

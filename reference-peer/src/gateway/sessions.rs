@@ -1,25 +1,86 @@
-//! Sessions as the log has them: the guide's `%CRYPTO-5-SESSION_STATUS` (chapter 5).
+//! Sessions: what there is with each peer, and the guide's `%CRYPTO-5-SESSION_STATUS` (chapter 5).
 //!
 //! A session is up while there are IPsec SAs with the peer, of whatever IKE or ISAKMP SA.
 
 use super::Gateway;
 use crate::Instant;
-use crate::config::Identity;
+use crate::config::{Identity, Remote};
+use crate::ike::v1::IsakmpSaInfo;
 use crate::ike::v2::{ChildSa, IkeSaId, Path};
-use std::collections::{BTreeMap, BTreeSet};
+use crate::ike::{v1, v2};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::fmt;
 use std::net::SocketAddr;
+use std::time::Duration;
 
-/// Peers with IPsec SAs.
+/// How long an ISAKMP SA that has ended is still shown.
+const LINGER: Duration = Duration::from_secs(60);
+
+/// Most of them.
+const MOST_LINGERING: usize = 64;
+
+/// State of a session, as the vendor's `show crypto session` names them.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum SessionState {
+    /// IPsec SAs and an IKE or ISAKMP SA (UP-ACTIVE).
+    UpActive,
+    /// IPsec SAs and nothing to manage them with (UP-NO-IKE).
+    UpNoIke,
+    /// An IKE or ISAKMP SA alone (UP-IDLE).
+    UpIdle,
+    /// The IKE or ISAKMP SA is being set up (DOWN-NEGOTIATING).
+    DownNegotiating,
+    /// Nothing (DOWN).
+    Down,
+}
+
+/// What there is with one peer.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct CryptoSession {
+    /// Name of the connection.
+    pub connection: String,
+    /// Own address and port.
+    pub local: SocketAddr,
+    /// The peer's address and port.
+    pub peer: SocketAddr,
+    /// Who the peer has proved to be; `None` before that.
+    pub id: Option<String>,
+    /// State.
+    pub state: SessionState,
+    /// Since when there are IPsec SAs.
+    pub up_since: Option<Instant>,
+    /// SPIs of the IPsec SAs that we receive on.
+    pub inbound_spis: Vec<u32>,
+    /// IKE and ISAKMP SAs.
+    pub ike_sas: Vec<IkeSaId>,
+}
+
+/// An ISAKMP SA as the guide's `show crypto isakmp sa` lists it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct IsakmpSaEntry {
+    /// The ISAKMP SA; of one that has ended, as it was when it came up, but for its state.
+    pub info: IsakmpSaInfo,
+    /// Number of the ISAKMP SA in this gateway, from 1.
+    pub connection_id: u64,
+    /// When it ended.
+    pub deleted: Option<Instant>,
+}
+
+/// Peers with IPsec SAs, and ISAKMP SAs that were there.
 #[derive(Debug, Default)]
 pub(super) struct Sessions {
     /// By connection and identity of the peer.
     up: BTreeMap<(String, String), Up>,
+    /// ISAKMP SAs that are established.
+    isakmp: BTreeMap<IkeSaId, IsakmpSaInfo>,
+    /// Those that have ended, the oldest first.
+    ended: VecDeque<(Instant, IsakmpSaInfo)>,
 }
 
 #[derive(Debug)]
 struct Up {
     path: Path,
+    since: Instant,
     inbound_spis: BTreeSet<u32>,
 }
 
@@ -42,11 +103,11 @@ impl fmt::Display for SessionStatus {
 
 impl Sessions {
     /// Pairs of IPsec SAs with a peer are there. Says so if they are the first.
-    fn installed(&mut self, bundle: &[ChildSa], id: String) -> Option<SessionStatus> {
+    fn installed(&mut self, bundle: &[ChildSa], id: String, now: Instant) -> Option<SessionStatus> {
         let first = bundle.first()?;
         let key = (first.connection.clone(), id.clone());
         let new = !self.up.contains_key(&key);
-        let up = Up { path: first.path, inbound_spis: BTreeSet::new() };
+        let up = Up { path: first.path, since: now, inbound_spis: BTreeSet::new() };
         let up = self.up.entry(key).or_insert(up);
         up.path = first.path;
         up.inbound_spis.extend(bundle.iter().map(|child| child.inbound_spi));
@@ -60,6 +121,27 @@ impl Sessions {
         let last = up.inbound_spis.is_empty().then(|| key.clone())?;
         let Up { path, .. } = self.up.remove(&last)?;
         Some(SessionStatus { up: false, peer: path.remote, id: last.1 })
+    }
+
+    /// An ISAKMP SA is established.
+    pub(super) fn isakmp_sa_up(&mut self, info: &IsakmpSaInfo) {
+        self.isakmp.insert(info.id, info.clone());
+    }
+
+    /// Has this ISAKMP SA been established?
+    pub(super) fn was_up(&self, id: IkeSaId) -> bool {
+        self.isakmp.contains_key(&id)
+    }
+
+    /// It has ended.
+    pub(super) fn isakmp_sa_down(&mut self, id: IkeSaId, now: Instant) {
+        self.ended.retain(|(at, _)| now.since(*at) < LINGER);
+        if let Some(info) = self.isakmp.remove(&id) {
+            if self.ended.len() >= MOST_LINGERING {
+                self.ended.pop_front();
+            }
+            self.ended.push_back((now, IsakmpSaInfo { state: v1::State::Closed, ..info }));
+        }
     }
 
     /// A peer is elsewhere.
@@ -77,7 +159,7 @@ impl Gateway {
         // SAs with manual keys are no session.
         let Some(ike_sa) = first.ike_sa else { return };
         let id = self.peer_id(ike_sa).map_or_else(|| first.path.remote.ip().to_string(), |id| id.to_string());
-        if let Some(status) = self.sessions.installed(bundle, id) {
+        if let Some(status) = self.sessions.installed(bundle, id, now) {
             self.log_session(now, &status);
         }
     }
@@ -100,6 +182,98 @@ impl Gateway {
         let isakmp = self.isakmp.isakmp_sa(ike_sa).and_then(|info| info.peer_id);
         isakmp.or_else(|| self.ike.ike_sa(ike_sa).and_then(|info| info.peer_id))
     }
+
+    /// What there is with each peer: those with SAs, and those of static connections without.
+    pub fn crypto_sessions(&self) -> Vec<CryptoSession> {
+        let session = |connection: &str, path: Path, id: Option<String>| CryptoSession {
+            connection: connection.to_owned(),
+            local: path.local,
+            peer: path.remote,
+            id,
+            state: SessionState::Down,
+            up_since: None,
+            inbound_spis: Vec::new(),
+            ike_sas: Vec::new(),
+        };
+        let up = self.sessions.up.iter().map(|((connection, id), up)| CryptoSession {
+            state: SessionState::UpNoIke,
+            up_since: Some(up.since),
+            inbound_spis: up.inbound_spis.iter().copied().collect(),
+            ..session(connection, up.path, Some(id.clone()))
+        });
+        let mut all: Vec<CryptoSession> = up.collect();
+        for sa in self.ike_states() {
+            let same_peer = |session: &CryptoSession| match (&session.id, &sa.id) {
+                (Some(known), Some(id)) => known == id,
+                _ => session.peer.ip() == sa.path.remote.ip(),
+            };
+            let known = all.iter_mut().find(|session| session.connection == sa.connection && same_peer(session));
+            let session = match known {
+                Some(session) => session,
+                None => {
+                    let new = session(&sa.connection, sa.path, sa.id.clone());
+                    all.push(CryptoSession { state: SessionState::DownNegotiating, ..new });
+                    let Some(new) = all.last_mut() else { continue };
+                    new
+                }
+            };
+            session.ike_sas.push(sa.ike_sa);
+            if sa.established {
+                let active = matches!(session.state, SessionState::UpActive | SessionState::UpNoIke);
+                session.state = if active { SessionState::UpActive } else { SessionState::UpIdle };
+            }
+        }
+        let ike = self.config.ike.connections.iter().map(|c| (&c.name, c.local, c.remote, c.port));
+        let isakmp = self.config.isakmp.connections.iter().map(|c| (&c.name, c.local, c.remote, c.port));
+        for (name, local, remote, port) in ike.chain(isakmp) {
+            if let Remote::Address(remote) = remote
+                && !all.iter().any(|session| session.connection == *name)
+            {
+                let path = Path { local: SocketAddr::new(local, port), remote: SocketAddr::new(remote, port) };
+                all.push(session(name, path, None));
+            }
+        }
+        all
+    }
+
+    /// The ISAKMP SAs that the guide's `show crypto isakmp sa` lists: those that there are, and those that have ended in
+    /// the last minute.
+    pub fn isakmp_sa_entries(&self, now: Instant) -> Vec<IsakmpSaEntry> {
+        let number = |id: IkeSaId| (id.0 & u64::from(u32::MAX)) + 1;
+        let live = self.isakmp.isakmp_sas().into_iter().map(|info| (None, info));
+        let ended = self.sessions.ended.iter().filter(|(at, _)| now.since(*at) < LINGER);
+        let ended = ended.map(|(at, info)| (Some(*at), info.clone()));
+        let entry =
+            |(deleted, info): (_, IsakmpSaInfo)| IsakmpSaEntry { connection_id: number(info.id), info, deleted };
+        live.chain(ended).map(entry).collect()
+    }
+
+    fn ike_states(&self) -> impl Iterator<Item = IkeState> {
+        let ike = self.ike.ike_sas().into_iter().map(|info| IkeState {
+            ike_sa: info.id,
+            connection: info.connection,
+            path: info.path,
+            id: info.peer_id.map(|id| id.to_string()),
+            established: info.state == v2::State::Established,
+        });
+        let isakmp = self.isakmp.isakmp_sas().into_iter().map(|info| IkeState {
+            ike_sa: info.id,
+            connection: info.connection,
+            path: info.path,
+            id: info.peer_id.map(|id| id.to_string()),
+            established: info.state == v1::State::Established,
+        });
+        ike.chain(isakmp)
+    }
+}
+
+/// An IKE or ISAKMP SA, as far as sessions go.
+struct IkeState {
+    ike_sa: IkeSaId,
+    connection: String,
+    path: Path,
+    id: Option<String>,
+    established: bool,
 }
 
 #[cfg(test)]

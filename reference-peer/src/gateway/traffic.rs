@@ -5,8 +5,7 @@ use super::log::{InvalidSpiMessage, ReplayError};
 use super::nat_transparency::NATT_PORT;
 use super::path_mtu::PathMtus;
 use super::policy::Verdict;
-use super::tally::Tallies;
-use super::usage::Use;
+use super::usage::{FlowCounters, Use};
 use super::{DataConfig, Event, Gateway, GatewayConfig, Leg, anti_replay, df_bit, idle_timer};
 use crate::Instant;
 use crate::config::{Child, Mode};
@@ -36,11 +35,12 @@ const LAST_HOP: u8 = 1;
 
 /// SAs, which pair belongs to which IKE SA, and packets that wait for an SA.
 pub struct DataPlane {
-    sad: Sad,
-    pairs: BTreeMap<u32, Pair>,
+    pub(super) sad: Sad,
+    pub(super) pairs: BTreeMap<u32, Pair>,
     waiting: VecDeque<Vec<u8>>,
     drops: Drops,
-    pub(super) tallies: Tallies,
+    /// Of pairs that are no more.
+    pub(super) counters: FlowCounters,
     /// Idle times of children that have one, by connection and child (guide chapter 8).
     pub(super) idle_times: Vec<(String, String, Duration)>,
     pub(super) path_mtus: PathMtus,
@@ -65,10 +65,6 @@ pub(super) struct Pair {
     pub(super) connection_id: u32,
     /// Inbound SPI of the pair that protects once more what this one has protected: the two are a bundle.
     pub(super) over: Option<u32>,
-    /// It protects once more what another pair has protected.
-    pub(super) is_outer: bool,
-    /// It is the pair that counts the ICVs of its packets: of a bundle, the innermost that has them.
-    pub(super) digests: bool,
     /// Its packets are numbered otherwise than is configured by now.
     stale: bool,
     pub(super) used: Use,
@@ -111,7 +107,7 @@ impl DataPlane {
             pairs: BTreeMap::new(),
             waiting: VecDeque::new(),
             drops: Drops::default(),
-            tallies: Tallies::default(),
+            counters: FlowCounters::default(),
             idle_times: idle_timer::times(config),
             path_mtus: PathMtus::default(),
             off_somewhere: anti_replay::is_off_somewhere(config),
@@ -162,7 +158,6 @@ impl DataPlane {
             self.configure(sa, child);
         }
         inbound.numbering = anti_replay::numbering_received(inbound.numbering, &self.deviations);
-        let digests = outbound.has_integrity();
         let inbound = InboundSa::new(inbound, now)?;
         let outbound = OutboundSa::new(outbound, now)?;
         self.sad.insert_inbound(inbound)?;
@@ -177,16 +172,7 @@ impl DataPlane {
         let connection_id = self.last_connection_id - 1;
         self.pairs.insert(
             child.inbound_spi,
-            Pair {
-                outbound,
-                child: child.clone(),
-                connection_id,
-                over: None,
-                is_outer: false,
-                digests,
-                stale: false,
-                used,
-            },
+            Pair { outbound, child: child.clone(), connection_id, over: None, stale: false, used },
         );
         Ok(())
     }
@@ -221,7 +207,6 @@ impl DataPlane {
                 && let Some(pair) = self.pairs.get_mut(&inner.inbound_spi)
             {
                 pair.over = Some(outer.inbound_spi);
-                self.note_bundle(inner.inbound_spi, outer.inbound_spi);
             }
         }
         Ok(())
@@ -233,8 +218,8 @@ impl DataPlane {
     }
 
     pub(super) fn remove(&mut self, inbound_spi: u32) {
-        self.keep_tally(inbound_spi);
         if let Some(pair) = self.pairs.remove(&inbound_spi) {
+            self.counters.keep(&pair.child, pair.used.counters);
             self.sad.remove_inbound(inbound_spi);
             self.sad.remove_outbound(pair.outbound);
             self.path_mtus.forget(pair.outbound);
@@ -247,7 +232,7 @@ impl DataPlane {
             self.remove(spi);
         }
         self.waiting.clear();
-        self.tallies = Tallies::default();
+        self.counters = FlowCounters::default();
     }
 
     /// The peer of an IKE SA is to be reached elsewhere.
@@ -282,24 +267,6 @@ impl DataPlane {
         self.pairs.get(&inbound_spi).map(|pair| &pair.child)
     }
 
-    pub(super) fn pair(&self, inbound_spi: u32) -> Option<&Pair> {
-        self.pairs.get(&inbound_spi)
-    }
-
-    pub(super) fn pair_mut(&mut self, inbound_spi: u32) -> Option<&mut Pair> {
-        self.pairs.get_mut(&inbound_spi)
-    }
-
-    /// The pairs of a child of a connection, by inbound SPI.
-    pub(super) fn pairs_of<'a>(&'a self, connection: &'a str, child: &'a str) -> impl Iterator<Item = &'a Pair> {
-        self.pairs.values().filter(move |pair| pair.child.connection == connection && pair.child.child == child)
-    }
-
-    /// All pairs, by inbound SPI.
-    pub(super) fn all_pairs(&self) -> impl Iterator<Item = &Pair> {
-        self.pairs.values()
-    }
-
     /// The children of all pairs.
     pub(super) fn children(&self) -> impl Iterator<Item = &ChildSa> {
         self.pairs.values().map(|pair| &pair.child)
@@ -315,11 +282,6 @@ impl DataPlane {
 
     pub(super) fn pair_of(&self, outbound: OutboundId) -> Option<&Pair> {
         self.pairs.values().find(|pair| pair.outbound == outbound)
-    }
-
-    /// All pairs: inbound SPI, outbound SA, number of the inbound SA.
-    pub(super) fn pairs(&self) -> impl Iterator<Item = (u32, OutboundId, u32)> {
-        self.pairs.iter().map(|(spi, pair)| (*spi, pair.outbound, pair.connection_id))
     }
 
     /// The outbound SA that protects once more what this one has protected.
@@ -418,6 +380,7 @@ impl Gateway {
                         self.unknown_spi(now, message, port, incoming.and_then(|incoming| incoming.inner_spi()));
                     }
                     (reason, spi, _) => {
+                        self.data.count_receive_error(spi, reason);
                         self.events.push_back(Event::Dropped { spi, source, reason });
                         self.tell_of_drop(now, &dropped, source, octets);
                     }
@@ -474,11 +437,15 @@ impl Gateway {
                 if under.is_none() && self.unprotect(now, &packet, Some(spi)) {
                     return;
                 }
+                self.data.count_received(spi);
                 return self.deliver_to_self(now, &packet);
             }
         }
         match self.protected_policy(&packet) {
-            Ok(()) => self.forward_inside(now, &packet, Some(spi)),
+            Ok(()) => {
+                self.data.count_received(spi);
+                self.forward_inside(now, &packet, Some(spi));
+            }
             Err(reason) => self.dropped(Some(spi), Some(outer.source), reason),
         }
     }
@@ -629,14 +596,17 @@ impl Gateway {
                     None => Some(packet),
                 };
                 if let Some(packet) = packet {
-                    let inbound_spi = self.data.pair_of(id).map(|pair| pair.child.inbound_spi);
+                    let inbound_spi = self.data.count_sent(id);
                     self.send_protected(now, id, packet, header.is_v4(), fragment);
                     inbound_spi.into_iter().for_each(|spi| self.note_use(now, spi));
                 }
             }
             Ok(None) => {}
             Err(ProtectError::Inner(_)) => self.dropped(None, Some(header.source), DropReason::InnerMalformed),
-            Err(_) => self.dropped(Some(id.spi), Some(header.source), DropReason::Expired),
+            Err(_) => {
+                self.data.count_send_error(id);
+                self.dropped(Some(id.spi), Some(header.source), DropReason::Expired);
+            }
         }
     }
 
@@ -669,17 +639,15 @@ impl Gateway {
 
     fn ask_for_sa(&mut self, now: Instant, octets: &[u8], flow: &Flow) {
         self.data.drops.count(DropReason::PolicyDiscard);
+        if let Some(child) = self.child_for(flow).filter(|_| self.is_deviant(Deviation::CountsDroppedPackets)) {
+            self.data.counters.count_dropped(child);
+        }
         if !self.config.initiate_on_traffic {
             return;
         }
         let Some((connection, child)) = self.child_for(flow) else { return };
-        if self.is_deviant(Deviation::CountsDroppedPackets) {
-            self.data.count_encapsulated(&connection, &child);
-        }
         if self.data.waiting.len() < MOST_WAITING {
             self.data.waiting.push_back(octets.to_vec());
-        } else {
-            self.data.count_send_error(&connection, &child);
         }
         let busy = match self.is_isakmp_connection(&connection) {
             true => self.isakmp.is_bringing_up(&connection, &child),

@@ -14,6 +14,10 @@ macro_rules! gateway {
         /// Forgets all SAs because of an ICMP error.
         ObeysIcmpErrors = "obeys-icmp-errors" ["DPD-014"];
 
+        // ---- Versions of IKE ----
+        /// Answers IKEv1 where only IKEv2 is configured, with the same credentials.
+        FallsBackToIkev1 = "falls-back-to-ikev1" ["IKE1-HDR-009"];
+
         // ---- NAT keepalives ----
         /// Sends NAT keepalives although only the peer is behind a NAT.
         SendsKeepalivesFromBothSides = "sends-keepalives-from-both-sides" ["NATT-KA-007"];

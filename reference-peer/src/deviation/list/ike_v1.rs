@@ -31,6 +31,8 @@ macro_rules! ike_v1 {
         IgnoresDoi = "ignores-doi" ["IKE1-PAY-003"];
         /// Does not look at the situation of an SA payload.
         IgnoresSituation = "ignores-situation" ["IKE1-PAY-004"];
+        /// Reads proposals and transforms by their lengths, and heeds neither counts nor Next Payload in them.
+        TrustsLengthsOfProposals = "trusts-lengths-of-proposals" ["IKE1-PAY-005"];
         /// Refuses messages with more than eight Vendor IDs.
         RejectsManyVendorIds = "rejects-many-vendor-ids" ["IKE1-PAY-006"];
         /// Accepts nonces of any length in IKEv1.

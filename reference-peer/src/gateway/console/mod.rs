@@ -11,10 +11,9 @@
 
 mod grammar;
 
-use super::show::{Flow, Names};
-use super::{Gateway, PingId, PingRequest};
+use super::show::Names;
+use super::{Gateway, IpsecFlow, PingId, PingRequest};
 use crate::Instant;
-use crate::ike::v1::IkeSaId;
 use grammar::{Parsed, Verb};
 use std::net::IpAddr;
 use std::time::Duration;
@@ -76,16 +75,16 @@ impl Console {
             Verb::ShowLogging => Reply::Done(gateway.show_logging(&self.names)),
             Verb::ClearIsakmp => gateway.clear_isakmp(now, parsed.number()),
             Verb::ClearSa if parsed.has("counters") => {
-                gateway.clear_counters(now, &self.names, parsed.address_of("peer"));
+                gateway.clear_counters_of(now, parsed.address_of("peer"));
                 Reply::Done(String::new())
             }
             Verb::ClearSa => {
-                gateway.clear_sa(now, &self.names, parsed.address_of("peer"));
+                gateway.clear_sa(now, parsed.address_of("peer"));
                 Reply::Done(String::new())
             }
             Verb::ClearSession => {
                 let peer = parsed.address_of("remote");
-                gateway.clear_sa(now, &self.names, peer);
+                gateway.clear_sa(now, peer);
                 gateway.clear_ike(now, |remote| peer.is_none_or(|peer| peer == remote));
                 Reply::Done(String::new())
             }
@@ -102,9 +101,9 @@ impl Console {
             let known: Vec<_> = self.names.interfaces.iter().map(|(name, _)| name.as_str()).collect();
             return Reply::Refused(format!("% There is no interface {interface}; there is {}\n", known.join(", ")));
         }
-        let wanted = |flow: &Flow| {
+        let wanted = |flow: &IpsecFlow, at: &str| {
             peer.is_none_or(|peer| flow.peer.is_some_and(|end| end.ip() == peer))
-                && interface.is_none_or(|interface| flow.interface.eq_ignore_ascii_case(interface))
+                && interface.is_none_or(|interface| at.eq_ignore_ascii_case(interface))
         };
         Reply::Done(gateway.show_ipsec_sa(now, &self.names, wanted, parsed.has("detail")))
     }
@@ -137,10 +136,9 @@ fn ping(gateway: &mut Gateway, now: Instant, parsed: &Parsed) -> Reply {
 impl Gateway {
     /// Deletes ISAKMP SAs and tells the peers: all, or that of this number.
     fn clear_isakmp(&mut self, now: Instant, conn_id: Option<u32>) -> Reply {
-        let number = |id: IkeSaId| super::show::conn_id(id);
-        let ids: Vec<_> = self.isakmp().isakmp_sas().iter().map(|info| info.id).collect();
-        let wanted = |id: &&IkeSaId| conn_id.is_none_or(|wanted| u64::from(wanted) == number(**id));
-        let chosen: Vec<_> = ids.iter().filter(wanted).copied().collect();
+        let live = self.isakmp_sa_entries(now).into_iter().filter(|entry| entry.deleted.is_none());
+        let wanted = |number: u64| conn_id.is_none_or(|wanted| u64::from(wanted) == number);
+        let chosen: Vec<_> = live.filter(|entry| wanted(entry.connection_id)).map(|entry| entry.info.id).collect();
         if let (Some(conn_id), []) = (conn_id, chosen.as_slice()) {
             return Reply::Refused(format!("% There is no ISAKMP SA {conn_id}\n"));
         }
@@ -163,27 +161,23 @@ impl Gateway {
     }
 
     /// Deletes IPsec SAs, tells peers that there is an IKE SA with, and sets their counters to 0.
-    fn clear_sa(&mut self, now: Instant, names: &Names, peer: Option<IpAddr>) {
+    fn clear_sa(&mut self, now: Instant, peer: Option<IpAddr>) {
         let wanted = |remote: IpAddr| peer.is_none_or(|peer| peer == remote);
-        let spis: Vec<u32> = self
-            .data()
-            .all_pairs()
-            .filter(|pair| wanted(pair.child.path.remote.ip()))
-            .map(|pair| pair.child.inbound_spi)
-            .collect();
-        for spi in spis {
+        let children = self.data().children().filter(|child| wanted(child.path.remote.ip()));
+        for spi in children.map(|child| child.inbound_spi).collect::<Vec<_>>() {
             // It is an SA of one of the engines, or one with manual keys, which stay; of a bundle, all go with the first.
             let _ = self.isakmp_command(now, |engine, rng, hands| engine.delete_child(now, rng, spi, hands));
             let _ = self.command(now, |engine, rng, hands| engine.delete_child(now, rng, spi, hands));
         }
-        self.clear_counters(now, names, peer);
+        self.clear_counters_of(now, peer);
     }
 
-    fn clear_counters(&mut self, now: Instant, names: &Names, peer: Option<IpAddr>) {
-        for flow in self.flows(now, names) {
-            if peer.is_none_or(|peer| flow.peer.is_some_and(|end| end.ip() == peer)) {
-                self.data.clear_tally(&flow.connection, &flow.child);
-            }
-        }
+    fn clear_counters_of(&mut self, now: Instant, peer: Option<IpAddr>) {
+        let flows = self.ipsec_flows(now).into_iter();
+        let with_peer = |flow: &IpsecFlow| peer.is_none_or(|peer| flow.peer.is_some_and(|end| end.ip() == peer));
+        let cleared: Vec<_> = flows.filter(with_peer).map(|flow| (flow.connection, flow.child)).collect();
+        self.data.clear_counters(|connection, child| {
+            cleared.iter().any(|(of, name)| (of.as_str(), name.as_str()) == (connection, child))
+        });
     }
 }

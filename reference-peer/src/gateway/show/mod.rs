@@ -7,12 +7,7 @@ mod ipsec;
 mod isakmp;
 mod session;
 
-pub use ipsec::{Flow, FlowSa};
-pub(super) use isakmp::Ended;
-pub use isakmp::{IsakmpLine, isakmp_table};
-pub use session::{Session, SessionState};
-
-use super::{Gateway, LogLine};
+use super::{Gateway, IpsecFlow, LogLine};
 use crate::Instant;
 use std::fmt::Write as _;
 use std::net::IpAddr;
@@ -83,32 +78,38 @@ fn month_and_day(days: u64) -> (usize, u64) {
     (month, day)
 }
 
-/// Number of the SA in this router, of IKEv1 as of IKEv2: ids count up from a number of the engine's own.
-pub(super) fn conn_id(id: crate::ike::v2::IkeSaId) -> u64 {
-    (id.0 & u64::from(u32::MAX)) + 1
-}
-
 impl Gateway {
     /// `show crypto isakmp sa`.
     pub fn show_isakmp_sa(&self, now: Instant) -> String {
-        isakmp_table(&self.isakmp_lines(now))
+        isakmp::table(&self.isakmp_sa_entries(now))
     }
 
-    /// `show crypto ipsec sa`, of those flows that are wanted; `detail` says why packets were dropped.
-    pub fn show_ipsec_sa(&self, now: Instant, names: &Names, wanted: impl Fn(&Flow) -> bool, detail: bool) -> String {
+    /// `show crypto ipsec sa`, of those flows that are wanted by themselves and their interface; `detail` says why
+    /// packets were dropped. A connection to peers anywhere is shown only while there are SAs.
+    pub fn show_ipsec_sa(
+        &self,
+        now: Instant,
+        names: &Names,
+        wanted: impl Fn(&IpsecFlow, &str) -> bool,
+        detail: bool,
+    ) -> String {
         let mut text = String::new();
-        let mut interface = None;
-        for flow in self.flows(now, names).into_iter().filter(wanted) {
-            // Writing to a string does not fail.
-            if interface.as_ref() != Some(&(flow.interface.clone(), flow.map.clone())) {
-                let _ = write!(
-                    text,
-                    "\ninterface: {}\n    Crypto map tag: {}, local addr. {}\n",
-                    flow.interface, flow.map, flow.local
-                );
-                interface = Some((flow.interface.clone(), flow.map.clone()));
+        let mut before = None;
+        for flow in self.ipsec_flows(now).iter().filter(|flow| flow.peer.is_some()) {
+            let (interface, map) = names.places(&flow.connection, flow.local);
+            if !wanted(flow, &interface) {
+                continue;
             }
-            let _ = if detail { write!(text, "\n{flow:#}") } else { write!(text, "\n{flow}") };
+            // Writing to a string does not fail.
+            let _ = if before.as_ref() == Some(&(interface.clone(), map.clone())) {
+                writeln!(text)
+            } else {
+                let local = flow.local;
+                writeln!(text, "\ninterface: {interface}\n    Crypto map tag: {map}, local addr. {local}\n")
+            };
+            let block = ipsec::Block { flow, map: &map, media_mtu: self.config().outside_mtu, detail };
+            let _ = write!(text, "{block}");
+            before = Some((interface, map));
         }
         if text.is_empty() { "No SAs found\n".to_owned() } else { text }
     }
@@ -116,8 +117,9 @@ impl Gateway {
     /// `show crypto session`.
     pub fn show_session(&self, names: &Names) -> String {
         let mut text = "Crypto session current status\n".to_owned();
-        for session in self.sessions(names) {
-            let _ = write!(text, "\n{session}");
+        for session in self.crypto_sessions() {
+            // Writing to a string does not fail.
+            let _ = write!(text, "\n{}", self.session_text(&session, names));
         }
         text
     }

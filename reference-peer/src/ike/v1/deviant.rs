@@ -4,8 +4,8 @@ use super::api::RejectReason;
 use super::protect::Opened;
 use crate::hands::IsakmpDraft;
 use wire::ikev1::{
-    Body, Chain, Content, Header, Message, Payload, PayloadType, Phase1Class, Phase2Class, Proposal, ProtocolId,
-    SecurityAssociation, Transform, emit_chain,
+    Body, Chain, Content, Header, Message, Payload, PayloadType, Proposal, ProtocolId, SecurityAssociation, Transform,
+    Unread, emit_chain,
 };
 
 /// More Vendor IDs than a careless receiver has room for.
@@ -25,6 +25,42 @@ pub(super) fn with_right_length(datagram: &[u8]) -> Vec<u8> {
     let length = u32::try_from(octets.len()).unwrap_or(u32::MAX).to_be_bytes();
     octets.iter_mut().skip(24).zip(length).for_each(|(octet, right)| *octet = right);
     octets
+}
+
+/// The datagram with counts and Next Payloads inside of its SA payload that agree with the lengths there.
+pub(super) fn with_right_proposals(datagram: &[u8]) -> Vec<u8> {
+    const FIXED: usize = 8;
+    let mut octets = datagram.to_vec();
+    let Ok(header) = Header::parse(datagram) else { return octets };
+    let contents = datagram.get(Header::OCTETS..).unwrap_or_default();
+    let mut chain = Chain::new(header.next_payload.or(PayloadType::NONE), contents, Header::OCTETS).flatten();
+    let is_sa = |unread: &Unread<'_>| unread.payload_type == PayloadType::SECURITY_ASSOCIATION;
+    let Some(sa) = chain.find(is_sa).filter(|_| !header.flags.encrypted()) else { return octets };
+    // Behind generic header, domain of interpretation and situation.
+    let proposals = parts(datagram, sa.offset + 12, sa.offset + 4 + sa.data.len());
+    for (index, (start, end)) in proposals.iter().enumerate() {
+        let spi = datagram.get(start + 6).map_or(0, |size| usize::from(*size));
+        let transforms = parts(datagram, start + FIXED + spi, *end);
+        let mut set = |at: usize, value: u8| octets.iter_mut().skip(at).take(1).for_each(|octet| *octet = value);
+        set(*start, if index + 1 == proposals.len() { 0 } else { 2 });
+        set(start + 7, transforms.len() as u8);
+        for (index, (start, _)) in transforms.iter().enumerate() {
+            set(*start, if index + 1 == transforms.len() { 0 } else { 3 });
+        }
+    }
+    octets
+}
+
+/// Where the parts between two places begin and end, each with its length in its third and fourth octet.
+fn parts(octets: &[u8], mut from: usize, to: usize) -> Vec<(usize, usize)> {
+    let mut parts = vec![];
+    while from < to {
+        let length = octets.get(from + 2..from + 4).and_then(|two| two.try_into().ok()).map_or(0, u16::from_be_bytes);
+        let end = from + usize::from(length).max(4);
+        parts.push((from, end));
+        from = end;
+    }
+    parts
 }
 
 /// The message with SA payloads read as if their domain of interpretation was IPsec's.
@@ -80,35 +116,6 @@ pub(super) fn has_unknown_transform(offer: &SecurityAssociation) -> bool {
         };
         proposal.transforms.iter().any(|transform| !known(transform.id))
     })
-}
-
-/// The offer without what a strict reader stumbles over: of attributes that conflict all but the last, if `conflicts`,
-/// and those that are not supported, if `unknown`.
-pub(super) fn forgiven(offer: &SecurityAssociation, conflicts: bool, unknown: bool) -> SecurityAssociation {
-    let mut offer = offer.clone();
-    for proposal in &mut offer.proposals {
-        let phase1 = proposal.protocol == ProtocolId::IKE;
-        let supported = |class: u16| match phase1 {
-            true => class <= Phase1Class::GROUP.0 || (11..=12).contains(&class) || class == Phase1Class::KEY_LENGTH.0,
-            false => class <= Phase2Class::KEY_LENGTH.0,
-        };
-        for transform in &mut proposal.transforms {
-            if unknown {
-                transform.attributes.retain(|attribute| supported(attribute.class));
-            }
-            if conflicts {
-                let all = transform.attributes.clone();
-                let is_life = |class: u16| if phase1 { (11..=12).contains(&class) } else { class <= 2 };
-                let mut index = 0;
-                transform.attributes.retain(|attribute| {
-                    index += 1;
-                    let later = all.get(index..).unwrap_or_default();
-                    is_life(attribute.class) || !later.iter().any(|other| other.class == attribute.class)
-                });
-            }
-        }
-    }
-    offer
 }
 
 /// The answer with the attributes that its transforms had in the offer.

@@ -22,9 +22,6 @@ use wire::ikev1::{Body, ExchangeType, Header, Message, NotifyType, Payload, Payl
 /// Ids of ISAKMP SAs begin here, so that they are not those of the IKEv2 engine of the same gateway.
 const FIRST_ID: u64 = 1 << 32;
 
-/// Most ISAKMP SAs that are kept after their end for whoever asks for them.
-const MOST_ENDED: usize = 64;
-
 /// All ISAKMP SAs of one gateway, and the IPsec SAs made under them.
 ///
 /// Datagrams go in through [`handle`](Self::handle), time through [`handle_timeout`](Self::handle_timeout), commands
@@ -41,8 +38,6 @@ pub struct Engine {
     pub(super) by_request: HashMap<(SocketAddr, [u8; 20]), IkeSaId>,
     pub(super) children: Vec<Children>,
     pub(super) actions: VecDeque<Action>,
-    /// ISAKMP SAs that have ended since they were last asked for.
-    ended: Vec<IsakmpSaInfo>,
     assembler: Assembler,
     next_id: u64,
     /// The second that answers to unprotected messages are counted in, and their number.
@@ -75,7 +70,6 @@ impl Engine {
             by_request: HashMap::new(),
             children: vec![],
             actions: VecDeque::new(),
-            ended: vec![],
             assembler: Assembler::default(),
             next_id: FIRST_ID,
             answers: (0, 0),
@@ -113,11 +107,6 @@ impl Engine {
     /// One ISAKMP SA.
     pub fn isakmp_sa(&self, id: IkeSaId) -> Option<IsakmpSaInfo> {
         self.sas.get(&id).map(IsakmpSa::info)
-    }
-
-    /// ISAKMP SAs that have ended since this was last asked, as they were at their end.
-    pub fn take_ended(&mut self) -> Vec<IsakmpSaInfo> {
-        std::mem::take(&mut self.ended)
     }
 
     /// Keys of an ISAKMP SA, once they are derived.
@@ -165,7 +154,10 @@ impl Engine {
                 None => Ok(()),
             };
         }
-        self.check_payloads(message.payloads()).map_err(outside)?;
+        if let Err(reason) = self.check_payloads(message.payloads()) {
+            self.refuse_first(cx, header, path, &reason);
+            return Err(outside(reason));
+        }
         let fingerprint = sha1(&[datagram]);
         let received = Received { message: &message, path, fingerprint };
         let first = header.responder_cookie == 0;
@@ -197,11 +189,27 @@ impl Engine {
         result.map_err(|reason| (Some(id), reason))
     }
 
+    /// Tells a peer that its offer of phase 1 is for a situation or a domain of interpretation that is not ours (RFC
+    /// 2407 section 4.2, RFC 2408 section 5.4).
+    fn refuse_first(&mut self, cx: &mut Cx<'_>, header: &Header, path: Path, reason: &RejectReason) {
+        let begins = header.responder_cookie == 0
+            && matches!(header.exchange_type, ExchangeType::MAIN | ExchangeType::AGGRESSIVE)
+            && !self.candidates(path.local.ip(), path.remote.ip()).is_empty();
+        if let (true, RejectReason::Situation | RejectReason::Doi) = (begins, reason)
+            && let Some(notify) = notify_of(reason)
+        {
+            self.notify_in_clear(cx, header.cookies(), path, notify);
+        }
+    }
+
     /// Reads a datagram. Where lengths or numbers are not heeded, it is put right before.
     fn read(&self, datagram: &[u8]) -> Result<Message, wire::Error> {
-        let message = match self.has(Deviation::IgnoresIsakmpLength) {
-            true => Message::parse(&deviant::with_right_length(datagram)),
-            false => Message::parse(datagram),
+        let message = if self.has(Deviation::IgnoresIsakmpLength) {
+            Message::parse(&deviant::with_right_length(datagram))
+        } else if self.has(Deviation::TrustsLengthsOfProposals) {
+            Message::parse(&deviant::with_right_proposals(datagram))
+        } else {
+            Message::parse(datagram)
         }?;
         if self.has(Deviation::IgnoresDoi) { deviant::of_our_doi(message) } else { Ok(message) }
     }
@@ -504,9 +512,6 @@ impl Engine {
         if sa.state == State::Closed {
             self.by_cookie.retain(|_, id| *id != sa.id);
             self.by_request.retain(|_, id| *id != sa.id);
-            if self.ended.len() < MOST_ENDED {
-                self.ended.push(sa.info());
-            }
         } else {
             self.by_cookie.insert(sa.cookie, sa.id);
             self.sas.insert(sa.id, sa);
@@ -589,7 +594,7 @@ impl Engine {
         }
         protect::open(&keys.cipher, iv, message).map_err(|error| match error {
             OpenError::NotEncrypted => RejectReason::NotEncrypted,
-            OpenError::PartialBlock(_) | OpenError::NoIv => RejectReason::Undecryptable,
+            OpenError::PartialBlock(_) | OpenError::NoIv | OpenError::NoKeys => RejectReason::Undecryptable,
         })
     }
 

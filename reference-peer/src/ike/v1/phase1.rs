@@ -452,7 +452,7 @@ impl Engine {
         let conflicts = self.has(Deviation::TakesLastOfConflictingAttributes);
         let unknown = self.has(Deviation::IgnoresUnsupportedAttributes);
         if conflicts || unknown {
-            Cow::Owned(deviant::forgiven(offer, conflicts, unknown))
+            Cow::Owned(negotiate::forgiven(offer, conflicts, unknown))
         } else {
             Cow::Borrowed(offer)
         }

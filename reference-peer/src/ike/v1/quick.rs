@@ -8,7 +8,7 @@
 //! ```
 
 use super::api::*;
-use super::engine::{Cx, Engine, Received};
+use super::engine::{Cx, Engine, Received, notify_of};
 use super::negotiate::{self, Phase2Choice};
 use super::protect;
 use super::sa::{Answered, Children, IsakmpSa, Outstanding, Sent, modes};
@@ -153,18 +153,7 @@ impl Engine {
         let Some(child) = sa.connection.child(name).cloned() else { return };
         let message_id = self.new_message_id(cx, sa);
         let protocols = child.transform_sets.iter().flat_map(|set| &set.protocols).map(|own| own.protocol);
-        let mut spis = BTreeMap::new();
-        for protocol in protocols {
-            if !spis.contains_key(&protocol) {
-                let spi = loop {
-                    let spi = self.new_spi(sa, cx.rng);
-                    if !spis.values().any(|other| *other == spi) {
-                        break spi;
-                    }
-                };
-                spis.insert(protocol, spi);
-            }
-        }
+        let spis = self.draw_spis(cx, sa, protocols);
         let nat = self.offered_encapsulation(sa);
         let offer = negotiate::phase2_offer(&child, nat, |protocol| spis.get(&protocol).copied().unwrap_or_default());
         let (Some(offer), Some(keys)) = (offer, &sa.keys) else {
@@ -291,7 +280,14 @@ impl Engine {
         let message_id = received.message.header.message_id;
         let Some(keys) = &sa.keys else { return Err(RejectReason::NoKeys) };
         let iv = self.phase2_iv(sa, keys, message_id);
-        let opened = self.open_hashed(sa, received, &iv, &[])?;
+        let opened = match self.open_hashed(sa, received, &iv, &[]) {
+            Err(reason @ (RejectReason::Situation | RejectReason::Doi)) => {
+                sa.used_ids.insert(message_id);
+                self.inform_refusal(cx, sa, &reason);
+                return Err(reason);
+            }
+            opened => opened?,
+        };
         sa.used_ids.insert(message_id);
         let payloads = opened.payloads.unwrap_or_default();
         self.phase2_heard(cx, sa, received, &payloads);
@@ -332,6 +328,14 @@ impl Engine {
         }
         sa.quick.insert(message_id, quick);
         Ok(())
+    }
+
+    /// Tells the peer why its quick mode is not read any further (RFC 2407 section 4.2, RFC 2408 section 5.4).
+    fn inform_refusal(&mut self, cx: &mut Cx<'_>, sa: &mut IsakmpSa, reason: &RejectReason) {
+        if let Some(notify) = notify_of(reason) {
+            let notification = Notification::isakmp(sa.cookies(), notify, []);
+            self.inform(cx, sa, vec![Body::Notification(notification).into()]);
+        }
     }
 
     fn answer_quick(
@@ -386,6 +390,7 @@ impl Engine {
                     accepted = Some((child.clone(), traffic, choice));
                     break;
                 }
+                None if negotiate::has_unsupported_attributes(offer) => refusal = NotifyType::ATTRIBUTES_NOT_SUPPORTED,
                 None => refusal = NotifyType::NO_PROPOSAL_CHOSEN,
             }
         }
@@ -401,15 +406,7 @@ impl Engine {
             secret = Some(pair.agree(public).map_err(|_| NotifyType::INVALID_KEY_INFORMATION)?);
             key_exchange = Some(Payload::from(Body::KeyExchange(pair.public().to_vec())));
         }
-        for chosen in &choice.chosen {
-            let spi = loop {
-                let spi = self.new_spi(sa, cx.rng);
-                if !quick.has_spi(spi) {
-                    break spi;
-                }
-            };
-            quick.spis.insert(chosen.protocol, spi);
-        }
+        quick.spis = self.draw_spis(cx, sa, choice.chosen.iter().map(|chosen| chosen.protocol));
         let spis = &quick.spis;
         let answer = choice.answer(|protocol| spis.get(&protocol).copied().unwrap_or_default());
         let answer = self.shape_answer(answer, found.sa);
@@ -518,6 +515,25 @@ impl Engine {
         sa.quick_iv.clone_from(&quick.iv);
         sa.quick.insert(message_id, quick);
         result
+    }
+
+    /// An SPI that we receive on for each protocol.
+    fn draw_spis(
+        &self,
+        cx: &mut Cx<'_>,
+        sa: &IsakmpSa,
+        protocols: impl Iterator<Item = ProtocolId>,
+    ) -> BTreeMap<ProtocolId, u32> {
+        let mut spis = BTreeMap::new();
+        for protocol in protocols {
+            while !spis.contains_key(&protocol) {
+                let spi = self.new_spi(sa, cx.rng);
+                if !spis.values().any(|other| *other == spi) {
+                    spis.insert(protocol, spi);
+                }
+            }
+        }
+        spis
     }
 
     /// Are messages taken for new that have come before?

@@ -93,3 +93,25 @@ fn authenticated_traffic_is_a_sign_of_life_and_nothing_else() {
     assert!(questions(None, true) > 0);
     assert_eq!(questions(Some(Deviation::HeedsReplaysAsLife), true), 0);
 }
+
+/// Datagrams with which B, who has only IKEv2, answers IKEv1.
+fn answers_of_ikev2(deviation: Option<Deviation>) -> usize {
+    let mut net = Net::new(Place::V4, |end, config| {
+        let known = config.isakmp.connections[0].clone();
+        config.isakmp.connections[0].policies[0].group = Group::Modp1024;
+        if end == B {
+            let secret = Secret::new(*b"correct horse");
+            config.ike.connections = vec![crate::config::Connection::new("peer", known.local, known.remote, secret)];
+            config.isakmp.connections.clear();
+            with(config, deviation);
+        }
+    });
+    assert!(!net.ping(A), "no tunnel");
+    net.tapped(B).len()
+}
+
+#[test]
+fn who_has_ikev2_does_not_fall_back() {
+    assert_eq!(answers_of_ikev2(None), 0);
+    assert!(answers_of_ikev2(Some(Deviation::FallsBackToIkev1)) > 0);
+}

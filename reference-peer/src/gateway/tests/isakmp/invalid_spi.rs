@@ -2,7 +2,6 @@
 
 use super::*;
 use crate::config::ios;
-use crate::gateway::show::Names;
 use wire::ikev1::{Body, ExchangeType, Notification, NotifyType, Payload, ProtocolId};
 
 const HOST_1: [u8; 4] = [10, 0, 0, 1];
@@ -43,20 +42,21 @@ fn pings(net: &mut Net, count: u16) -> usize {
     answered
 }
 
-fn counters(net: &Net, end: usize) -> Tally {
-    let connection = &net.routers[end].gateway.config().isakmp.connections[0];
-    net.routers[end].gateway.data().tally(&connection.name, &connection.children[0].name)
+fn counters(net: &Net, end: usize) -> Counters {
+    let flows = net.routers[end].gateway.ipsec_flows(net.now);
+    assert_eq!(flows.len(), 1);
+    flows[0].counters
 }
 
-fn all(count: u64) -> Tally {
-    Tally {
+fn all(count: u64) -> Counters {
+    Counters {
         encaps: count,
-        encrypted: count,
-        digested: count,
+        encrypt: count,
+        digest: count,
         decaps: count,
-        decrypted: count,
-        verified: count,
-        ..Tally::default()
+        decrypt: count,
+        verify: count,
+        ..Counters::default()
     }
 }
 
@@ -98,10 +98,10 @@ fn step_1(net: &mut Net) {
         for kind in kinds(Ah, Mode::Transport).into_iter().chain(kinds(Esp, Mode::Tunnel)) {
             assert!(summary.contains(&kind), "{summary:?}");
         }
-        for sa in &net.routers[end].gateway.flows(net.now, &Names::default())[0].sas {
-            let (kilobytes, seconds) = sa.left.unwrap();
-            assert!((4_607_998..=4_608_000).contains(&kilobytes.unwrap()), "{kilobytes:?}");
-            assert!((3585..3600).contains(&seconds), "{seconds}");
+        for sa in &sas {
+            let (kilobytes, time) = (sa.remaining.kilobytes.unwrap(), sa.remaining.time.unwrap());
+            assert!((4_607_990..4_608_000).contains(&kilobytes), "{kilobytes}");
+            assert!((Duration::from_secs(3585)..Duration::from_secs(3600)).contains(&time), "{time:?}");
         }
     }
 }
@@ -121,8 +121,8 @@ fn the_guides_two_routers() {
     // Step 2.
     net.at(B, |gateway, now| gateway.forget(now));
     assert_eq!((net.spis(B), counters(&net, B)), ((vec![], vec![]), all(0)));
-    let lines = net.routers[B].gateway.isakmp_lines(net.now);
-    assert!(lines.len() == 1 && lines[0].deleted && lines[0].state == "MM_NO_STATE");
+    let entries = net.routers[B].gateway.isakmp_sa_entries(net.now);
+    assert!(entries.len() == 1 && entries[0].deleted.is_some() && entries[0].info.state == v1::State::Closed);
     // Step 3.
     let answered = pings(&mut net, 30);
     assert!(answered >= 28, "{answered}");

@@ -1,7 +1,6 @@
 //! What keeps tunnels of IKEv1 alive and ends them: dead peer detection, keepalives, lifetimes, idle timers, sessions.
 
 use super::*;
-use crate::gateway::show::Names;
 
 fn connection(config: &mut GatewayConfig) -> &mut IsakmpConnection {
     &mut config.isakmp.connections[0]
@@ -138,6 +137,7 @@ fn a_peer_behind_a_nat_is_followed() {
     assert!(net.ping(A), "what B sends back goes to the new port");
     let after = net.isakmp_sas(B)[0].path.remote.port();
     assert_ne!(before, after);
+    assert_eq!(net.routers[B].gateway.crypto_sessions()[0].peer.port(), after);
     // And by an IKE message.
     net.nat.as_mut().unwrap().rebind();
     net.at(A, |gateway, now| {
@@ -170,10 +170,10 @@ fn lifetimes_in_kilobytes() {
     let mut net = up(Place::V4, |_, config| connection(config).children[0].lifetime.kilobytes = Some(100));
     let first = net.spis(A).0[0];
     let left = |net: &Net| {
-        let flows = net.routers[A].gateway.flows(net.now, &Names::default());
-        flows[0].sas.iter().map(|sa| sa.left.unwrap().0.unwrap()).min().unwrap()
+        let sas = net.routers[A].gateway.crypto_sas(net.now);
+        sas.iter().map(|sa| sa.remaining.kilobytes.unwrap()).min().unwrap()
     };
-    assert_eq!(left(&net), 100);
+    assert_eq!(left(&net), 99);
     let send = |net: &mut Net, kilobytes: usize| {
         for _ in 0..kilobytes {
             let packet = v4(1024, false);
@@ -182,7 +182,7 @@ fn lifetimes_in_kilobytes() {
         net.run(0.5);
     };
     send(&mut net, 80);
-    assert_eq!((left(&net), net.spis(A).0.len()), (20, 1));
+    assert_eq!((left(&net), net.spis(A).0.len()), (19, 1));
     send(&mut net, 12);
     assert_eq!(net.spis(A).0.len(), 2, "replaced, the old one is still received on");
     // The old pair has no traffic any more, the new one takes it over.
@@ -256,6 +256,48 @@ fn an_isakmp_sa_stays_while_one_of_its_children_is_busy() {
     assert_eq!(net.spis(A).0.len(), 2);
     net.run(61.0);
     assert_eq!((net.spis(A).0.len(), net.established(A)), (1, 1), "the other one has no idle time");
+}
+
+/// What `show` commands want to know, with and without SAs.
+#[test]
+fn sessions_and_entries() {
+    let mut net = Net::new(Place::V4, |_, _| {});
+    let state = |net: &Net, end: usize| net.routers[end].gateway.crypto_sessions()[0].state;
+    assert_eq!(state(&net, A), SessionState::Down);
+    net.network.cable_mut(net.ports[B]).transmit.up = false;
+    net.at(A, |gateway, now| gateway.initiate(now, "peer", "net")).unwrap();
+    net.run(0.1);
+    assert_eq!(state(&net, A), SessionState::DownNegotiating);
+    assert_eq!(net.isakmp_sas(A)[0].state, v1::State::NoState);
+    net.network.cable_mut(net.ports[B]).transmit.up = true;
+    net.run(5.0);
+    assert_eq!((state(&net, A), state(&net, B)), (SessionState::UpActive, SessionState::UpActive));
+    let session = net.routers[B].gateway.crypto_sessions().remove(0);
+    assert_eq!((session.id.as_deref(), session.ike_sas.len(), session.inbound_spis.len()), (Some("192.0.2.1"), 1, 1));
+    net.at(A, |gateway, now| {
+        let id = gateway.isakmp().isakmp_sas()[0].id;
+        gateway.isakmp_command(now, |isakmp, rng, hands| isakmp.delete_isakmp_sa(now, rng, id, hands)).unwrap();
+    });
+    net.run(1.0);
+    assert_eq!(state(&net, A), SessionState::UpNoIke);
+    let entries = |net: &Net| -> Vec<_> {
+        let all = net.routers[B].gateway.isakmp_sa_entries(net.now);
+        all.iter().map(|entry| (entry.connection_id, entry.deleted.is_some())).collect()
+    };
+    assert_eq!(entries(&net), [(1, true)]);
+    net.at(A, |gateway, now| {
+        gateway.isakmp_command(now, |isakmp, rng, hands| isakmp.initiate_phase1(now, rng, "peer", hands)).unwrap();
+    });
+    net.run(1.0);
+    assert_eq!(entries(&net), [(2, false), (1, true)]);
+    net.run(60.0);
+    assert_eq!(entries(&net), [(2, false)]);
+    let spi = net.spis(A).0[0];
+    net.at(A, |gateway, now| {
+        gateway.isakmp_command(now, |isakmp, rng, hands| isakmp.delete_child(now, rng, spi, hands)).unwrap();
+    });
+    net.run(1.0);
+    assert_eq!((state(&net, A), state(&net, B)), (SessionState::UpIdle, SessionState::UpIdle));
 }
 
 /// The log has the sessions of both versions: up with the first SAs of a peer, down with the last.

@@ -6,11 +6,13 @@ mod phase1;
 mod phase2;
 mod upkeep;
 
+use super::observer::Observer;
 use super::pair::*;
 use super::*;
 use crate::deviation::Deviation;
 use crate::hands::IsakmpDraft;
 use std::collections::BTreeSet;
+use std::net::IpAddr;
 use wire::ikev1::{
     Body, ExchangeType, Flags, Header, Message, Notification, NotifyType, Payload, PayloadType, SecurityAssociation,
 };
@@ -139,13 +141,15 @@ fn opened(pair: &Pair, end: usize, exchange: ExchangeType) -> Vec<Vec<Payload>> 
         Event::Keys { keys, .. } => Some(keys.clone()),
         _ => None,
     });
-    let mut observer = protect::Observer::new(keys.map(|keys| keys.cipher_key.to_vec()).unwrap_or_default());
+    let mut observer = Observer::default();
+    keys.into_iter().for_each(|keys| observer.learn(*keys));
     let mut messages = vec![];
     for (from, _, datagram, _) in &pair.sent {
         let Ok(message) = Message::parse(datagram) else { continue };
-        let inside = observer.see(&message, *from == A).ok().flatten();
+        let sender = IpAddr::from([192, 0, 2, u8::try_from(*from).unwrap()]);
+        let observed = observer.see(&message, sender);
         if *from == end && message.header.exchange_type == exchange {
-            let inside = inside.and_then(|opened| opened.payloads.ok());
+            let inside = observed.opened.and_then(|opened| opened.ok()?.payloads.ok());
             messages.push(inside.unwrap_or_else(|| message.payloads().to_vec()));
         }
     }

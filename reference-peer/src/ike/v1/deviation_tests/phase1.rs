@@ -28,6 +28,16 @@ pub(super) const CASES: &[Case] = &[
         let secrecy = |sa: &mut SecurityAssociation| (sa.situation, sa.labels) = (Situation(2), vec![0; 12]);
         is_ignored(lab.first(move |draft| with_sa(draft, secrecy)))
     }),
+    (Deviation::TrustsLengthsOfProposals, B, |lab| {
+        is_ignored(lab.first(|draft| with_sa(draft, |sa| sa.proposals[0].transform_count = Derived::Exactly(9))))
+    }),
+    (Deviation::TrustsLengthsOfProposals, B, |lab| {
+        let chained = |sa: &mut SecurityAssociation| {
+            sa.proposals[0].next_payload = Derived::Exactly(13);
+            sa.proposals[0].transforms[0].next_payload = Derived::Exactly(3);
+        };
+        is_ignored(lab.first(move |draft| with_sa(draft, chained)))
+    }),
     (Deviation::RejectsManyVendorIds, B, |lab| {
         let ids = (0..4).map(|length| Payload::from(Body::VendorId(vec![0x55; length * 20])));
         is_up(&lab.first(move |draft| draft.payloads.extend(ids.clone())))
