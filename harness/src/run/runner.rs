@@ -24,6 +24,9 @@ use std::time::{Duration, Instant};
 /// How long running scenarios may take to end once the run is interrupted.
 const GRACE: Duration = Duration::from_secs(5);
 
+/// Held while cucumber runs: the panic hook, which it takes and gives back, belongs to the whole process.
+static PANIC_HOOK: Mutex<()> = Mutex::new(());
+
 /// Follows a run.
 pub trait Observer: Send + Sync + 'static {
     /// A scenario has begun.
@@ -56,7 +59,7 @@ pub struct RunOptions {
     pub interrupt: Interrupt,
 }
 
-/// Runs the plans against a lab. `lacks` says why a need (`inside`, `claim.dpd`) is not met.
+/// Runs the plans against a lab, after other runs of this process. `lacks` says why a need (`inside`, `claim.dpd`) is not met.
 pub fn run<W: Send + 'static>(
     lab: Arc<dyn Lab<World = W>>,
     plans: &[Arc<Plan<W>>],
@@ -82,6 +85,7 @@ pub fn run<W: Send + 'static>(
         }
     }
     if !running.is_empty() && shared.healthy() {
+        let _one_at_a_time = PANIC_HOOK.lock().unwrap_or_else(PoisonError::into_inner);
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
         // Those that run alone come last: what they leave behind in the DUT, such as its defence against a flood,
         // disturbs none of the others.

@@ -22,7 +22,7 @@ impl<'a> DeviantHands<'a> {
         Self { deviations, next }
     }
 
-    fn has(&self, deviation: Deviation) -> bool {
+    pub(super) fn has(&self, deviation: Deviation) -> bool {
         self.deviations.has(deviation)
     }
 
@@ -176,6 +176,9 @@ impl Hands for DeviantHands<'_> {
     }
 
     fn isakmp(&mut self, context: &IsakmpContext, draft: &mut IsakmpDraft) -> Disposition {
+        if !self.deviations.is_empty() {
+            self.edit_isakmp(context, draft);
+        }
         self.next.isakmp(context, draft)
     }
 

@@ -4,6 +4,7 @@ use super::nat_transparency::{IKE_PORT, NATT_PORT};
 use super::{Gateway, Leg};
 use crate::Instant;
 use crate::deviation::Deviation;
+use crate::ike::v1::IsakmpSaInfo;
 use crate::ike::v2::Path;
 use crate::ipsec::drops::DropReason;
 use std::net::{IpAddr, SocketAddr};
@@ -69,8 +70,10 @@ impl Gateway {
                 match natt::classify(&datagram.payload) {
                     Natt::Ike(message) => self.ike_datagram(now, path, message),
                     Natt::Keepalive if self.is_deviant(Deviation::FollowsUnverifiedEsp) => {
-                        if let Some(info) = self.ike_sa_with(source) {
-                            self.peer_moved(now, info.id, path.remote);
+                        let with = |info: &IsakmpSaInfo| info.path.remote.ip() == source;
+                        let isakmp = || self.isakmp.isakmp_sas().into_iter().rev().find(with).map(|info| info.id);
+                        if let Some(id) = self.ike_sa_with(source).map(|info| info.id).or_else(isakmp) {
+                            self.peer_moved(now, id, path.remote);
                         }
                     }
                     Natt::Malformed(_) => self.dropped(None, Some(source), DropReason::NattTooShort),
@@ -92,6 +95,7 @@ impl Gateway {
         }
         if self.is_for_isakmp(message) {
             self.isakmp.handle(now, &mut self.rng, path, message, &mut self.hands);
+            self.obey_unprotected_invalid_spi(now, message);
         } else {
             self.ike.handle(now, &mut self.rng, path, message, &mut self.hands);
         }
@@ -101,7 +105,7 @@ impl Gateway {
     /// has: the other engine refuses its messages as a gateway does that knows no other version. With no connections at
     /// all the gateway is one of IKEv2.
     fn is_for_isakmp(&self, message: &[u8]) -> bool {
-        let (ike, isakmp) = (!self.config.ike.connections.is_empty(), !self.config.isakmp.connections.is_empty());
+        let (ike, isakmp) = (!self.config.ike.connections.is_empty(), !self.isakmp.config().connections.is_empty());
         match (isakmp, ike) {
             (false, _) => false,
             (true, false) => true,

@@ -42,10 +42,11 @@ impl Gateway {
                 }
                 Action::InstallChild(child) => self.install_bundle(now, vec![*child], false),
                 Action::RemoveChild { inbound_spi, outbound_spi, reason, .. } => {
-                    self.remove_child(inbound_spi, outbound_spi, reason);
+                    self.remove_child(now, inbound_spi, outbound_spi, reason);
                 }
                 Action::UpdatePath { ike_sa, path } => {
                     self.data.update_path(ike_sa, path);
+                    self.session_moved(ike_sa, path);
                     self.update_keepalive(ike_sa, path, now);
                 }
                 Action::MoveChildren { from, to } => self.data.move_children(from, to),
@@ -82,7 +83,7 @@ impl Gateway {
 
     fn update_keepalive(&mut self, ike_sa: IkeSaId, path: Path, now: Instant) {
         if let Some(period) = self.config.nat_keepalive
-            && self.ike.ike_sa(ike_sa).is_some_and(|info| info.nat.local)
+            && self.ike.ike_sa(ike_sa).is_some_and(|info| self.keeps_open(info.nat))
         {
             self.keepalives.begin(ike_sa, path, period, now);
         }

@@ -6,12 +6,17 @@
 use super::nat_transparency::IKE_PORT;
 use super::{DeadPeerDetection, DpdMode, Event, Gateway, GatewayConfig};
 use crate::Instant;
-use crate::config::isakmp::{IsakmpConfig, IsakmpConnection, NatVersion};
+use crate::config::Connection;
+use crate::config::isakmp::{IsakmpConfig, IsakmpConnection, IsakmpPolicy, Keyring, NatVersion};
+use crate::deviation::Deviation;
 use crate::hands::Hands;
 use crate::ike::v1::{self, Action, ChildSa, Engine, IkeSaId, IsakmpSaInfo, Path, State};
 use crate::ike::v2;
+use crypto::{Encryption, Group, KeyBits};
 use rand_chacha::ChaCha20Rng;
+use std::net::IpAddr;
 use thiserror::Error;
+use wire::ikev2::ProtocolId;
 
 /// Why a gateway has not begun a negotiation.
 #[derive(Debug, Clone, PartialEq, Eq, Error)]
@@ -27,8 +32,25 @@ pub enum InitiateError {
 /// What the IKEv1 engine is told: the deviations of the gateway are its own too.
 pub(super) fn negotiated(config: &GatewayConfig) -> IsakmpConfig {
     let mut isakmp = config.isakmp.clone();
-    config.ike.deviations.iter().for_each(|deviation| isakmp.deviations.insert(deviation));
+    isakmp.deviations.extend(config.ike.deviations.iter());
+    if isakmp.deviations.has(Deviation::FallsBackToIkev1) {
+        isakmp.connections.extend(config.ike.connections.iter().map(fallen_back));
+    }
     isakmp
+}
+
+/// A connection of IKEv2 as one of IKEv1, with the algorithms of old.
+fn fallen_back(connection: &Connection) -> IsakmpConnection {
+    let policy = |priority, encryption, group| IsakmpPolicy { encryption, group, ..IsakmpPolicy::new(priority) };
+    let keyring = Keyring::shared(connection.psk.clone());
+    IsakmpConnection {
+        policies: vec![
+            policy(1, Encryption::AesCbc(KeyBits::B128), Group::Modp2048),
+            policy(2, Encryption::AesCbc(KeyBits::B128), Group::Modp1024),
+            policy(3, Encryption::TripleDes, Group::Modp1024),
+        ],
+        ..IsakmpConnection::new(&connection.name, connection.local, connection.remote, keyring)
+    }
 }
 
 impl Gateway {
@@ -66,16 +88,20 @@ impl Gateway {
                     self.keepalives.sent(path, now);
                     self.send_ike(path, &datagram);
                 }
-                Action::InstallChildren(bundle) => {
+                Action::InstallChildren(mut bundle) => {
+                    if self.is_deviant(Deviation::InstallsEspOnly) {
+                        bundle.retain(|child| child.protocol == ProtocolId::ESP);
+                    }
                     let marked = self.has_non_ike_marker(&bundle);
                     self.install_bundle(now, bundle, marked);
                 }
                 Action::RemoveChild { inbound_spi, outbound_spi, reason, .. } => {
-                    self.remove_child(inbound_spi, outbound_spi, reason);
+                    self.remove_child(now, inbound_spi, outbound_spi, reason);
                     self.end_keepalives();
                 }
                 Action::UpdatePath { ike_sa, path } => {
                     self.data.update_path(ike_sa, path);
+                    self.session_moved(ike_sa, path);
                     self.begin_keepalives(ike_sa, path, now);
                 }
                 Action::Event(event) => {
@@ -103,12 +129,15 @@ impl Gateway {
                 if let Some(dpd) = self.isakmp_dead_peer_detection(&info) {
                     self.watch.begin(*ike_sa, dpd, now);
                 }
+                self.sessions.isakmp_sa_up(&info);
+                self.recovery.succeeded(info.path.remote.ip());
                 self.begin_keepalives(*ike_sa, info.path, now);
                 self.adopt_children(&info);
                 self.end_keepalives();
             }
             v1::Event::IsakmpSaDown { ike_sa, connection, .. } => {
                 self.watch.end(*ike_sa);
+                self.sessions.isakmp_sa_down(*ike_sa, now);
                 let of = |info: &&IsakmpSaInfo| info.state == State::Established && info.connection == *connection;
                 if let Some(other) = self.isakmp.isakmp_sas().iter().rev().find(of) {
                     self.adopt_children(other);
@@ -128,7 +157,7 @@ impl Gateway {
     }
 
     fn begin_keepalives(&mut self, ike_sa: IkeSaId, path: Path, now: Instant) {
-        let Some(info) = self.isakmp.isakmp_sa(ike_sa).filter(|info| info.nat.local) else { return };
+        let Some(info) = self.isakmp.isakmp_sa(ike_sa).filter(|info| self.keeps_open(info.nat)) else { return };
         if let Some(period) = self.isakmp_connection(&info.connection).and_then(|connection| connection.nat_keepalive) {
             self.keepalives.begin(ike_sa, path, period, now);
         }
@@ -153,5 +182,14 @@ impl Gateway {
         };
         let orphans: Vec<_> = self.data.children().filter_map(orphan).collect();
         orphans.into_iter().for_each(|from| self.data.move_children(from, info.id));
+    }
+
+    /// The established ISAKMP SA with a peer at this address: that of this UDP port if there are several, otherwise the
+    /// newest.
+    pub(super) fn isakmp_sa_with(&self, peer: IpAddr, port: Option<u16>) -> Option<IsakmpSaInfo> {
+        let mut with = self.isakmp.isakmp_sas();
+        with.retain(|info| info.state == State::Established && info.path.remote.ip() == peer);
+        let exact = with.iter().rposition(|info| Some(info.path.remote.port()) == port);
+        exact.map(|at| with.swap_remove(at)).or_else(|| with.pop())
     }
 }

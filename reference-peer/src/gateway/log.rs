@@ -1,5 +1,6 @@
 //! Messages in the form of the guide's system log.
 
+use super::sessions::SessionStatus;
 use super::{Event, Gateway};
 use crate::Instant;
 use crate::deviation::Deviation;
@@ -91,8 +92,23 @@ impl Gateway {
         self.log.lines.iter()
     }
 
-    /// Writes that a packet had no SA.
-    pub(super) fn log_invalid_spi(&mut self, now: Instant, message: InvalidSpiMessage) {
+    /// Writes that a session has come up or gone down.
+    pub(super) fn log_session(&mut self, now: Instant, status: &SessionStatus) {
+        self.log.write(now, status.to_string());
+    }
+
+    /// Writes that a packet had no SA. Of a bundle that is the outer one, AH (guide chapter 4); `inner_spi` is that of ESP
+    /// in it.
+    pub(super) fn log_invalid_spi(&mut self, now: Instant, mut message: InvalidSpiMessage, inner_spi: Option<u32>) {
+        if self.is_deviant(Deviation::LogsEspForAh) {
+            message.protocol = 50;
+        }
+        if self.is_deviant(Deviation::LogsSwappedSpi) {
+            message.spi = message.spi.swap_bytes();
+        }
+        if let Some(inner) = inner_spi.filter(|_| self.is_deviant(Deviation::LogsInnerSpi)) {
+            (message.protocol, message.spi) = (50, inner);
+        }
         self.log.write(now, message.to_string());
     }
 

@@ -12,6 +12,7 @@ mod dead_peer_detection;
 mod df_bit;
 mod event;
 mod icmp_errors;
+mod idle_timer;
 mod ike;
 mod invalid_spi_recovery;
 mod isakmp;
@@ -24,20 +25,24 @@ mod path_mtu;
 mod policy;
 mod pre_fragmentation;
 mod rate;
+mod sessions;
 #[cfg(test)]
 #[allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 mod tests;
 mod traffic;
+mod usage;
 mod virtual_tunnel_interface;
 
 pub use config::{DataConfig, DeadPeerDetection, DpdMode, GatewayConfig, InvalidSpi, PathMtu, TunnelInterface};
-pub use crypto_sa::CryptoSa;
+pub use crypto_sa::{CryptoSa, IpsecFlow, Remaining};
 pub use event::Event;
 pub use isakmp::InitiateError;
 pub use local::echo_reply;
 pub use log::{LogLine, ReplayError};
 pub use manual::ManualPair;
+pub use sessions::{CryptoSession, IsakmpSaEntry, SessionState};
 pub use traffic::{DataPlane, parameters};
+pub use usage::Counters;
 
 use crate::Instant;
 use crate::deviation::{Deviation, DeviationSet};
@@ -55,6 +60,7 @@ use policy::Policies;
 use rand_chacha::ChaCha20Rng;
 use rand_core::SeedableRng;
 use rate::PerSecond;
+use sessions::Sessions;
 use std::collections::VecDeque;
 use std::net::IpAddr;
 use wire::ip::Protocol;
@@ -90,6 +96,7 @@ pub struct Gateway {
     watch: Watch,
     keepalives: Keepalives,
     recovery: Recovery,
+    sessions: Sessions,
     policies: Policies,
     icmp_errors: PerSecond,
     log: Log,
@@ -115,6 +122,7 @@ impl Gateway {
             watch: Watch::default(),
             keepalives: Keepalives::default(),
             recovery: Recovery::default(),
+            sessions: Sessions::default(),
             policies: Policies::new(&config),
             icmp_errors: PerSecond::default(),
             log: Log::default(),
@@ -190,6 +198,7 @@ impl Gateway {
             let _ = self.isakmp.liveness(now, &mut self.rng, ike_sa, &mut self.hands);
             self.obey(now);
         }
+        self.delete_idle(now);
         for path in self.keepalives.due(now) {
             self.send_udp(path, &KEEPALIVE);
         }
@@ -200,7 +209,7 @@ impl Gateway {
         let engines = [self.ike.poll_timeout(), self.isakmp.poll_timeout()];
         let reassembly = self.reassembler.next_timeout();
         let own = [self.watch.next_due(), self.keepalives.next_due(), reassembly, self.data.path_mtus.next_timeout()];
-        engines.into_iter().chain(own).flatten().min()
+        engines.into_iter().chain(own).chain([self.data.next_idle()]).flatten().min()
     }
 
     /// Dead peer detection as the gateway does it.
@@ -224,6 +233,7 @@ impl Gateway {
             if non_ike_marker {
                 bundle.iter().for_each(|child| self.data.mark_non_ike(child.inbound_spi));
             }
+            self.session_gained(now, &bundle);
             self.events.extend(bundle.into_iter().map(|child| Event::ChildInstalled(Box::new(child))));
         } else {
             self.dropped(Some(spi), None, DropReason::UnknownSpi);
@@ -232,8 +242,9 @@ impl Gateway {
     }
 
     /// Forgets a pair of SAs.
-    fn remove_child(&mut self, inbound_spi: u32, outbound_spi: u32, reason: DownReason) {
+    fn remove_child(&mut self, now: Instant, inbound_spi: u32, outbound_spi: u32, reason: DownReason) {
         self.data.remove(inbound_spi);
+        self.session_lost(now, inbound_spi);
         self.events.push_back(Event::ChildRemoved { inbound_spi, outbound_spi, reason });
     }
 

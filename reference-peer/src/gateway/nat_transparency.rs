@@ -1,7 +1,9 @@
 //! NAT traversal of the data plane: keepalives (RFC 3948 sections 2.3 and 4, guide chapter 6).
 
+use super::Gateway;
 use crate::Instant;
-use crate::ike::v2::{IkeSaId, Path};
+use crate::deviation::Deviation;
+use crate::ike::v2::{IkeSaId, Nat, Path};
 use std::collections::BTreeMap;
 use std::time::Duration;
 pub(super) use wire::natt::KEEPALIVE;
@@ -25,6 +27,13 @@ struct Kept {
     period: Duration,
     /// When something was last sent.
     last: Instant,
+}
+
+impl Gateway {
+    /// Is it up to us to keep mappings open? Only who is behind a NAT sends keepalives.
+    pub(super) fn keeps_open(&self, nat: Nat) -> bool {
+        nat.local || nat.remote && self.is_deviant(Deviation::SendsKeepalivesFromBothSides)
+    }
 }
 
 impl Keepalives {

@@ -20,4 +20,9 @@ impl PerSecond {
         self.second = Some((begin, count.saturating_add(1)));
         count < most
     }
+
+    /// Is there anything in this second?
+    pub(super) fn is_counting(&self, now: Instant) -> bool {
+        self.second.is_some_and(|(begin, _)| now.since(begin) < Duration::from_secs(1))
+    }
 }

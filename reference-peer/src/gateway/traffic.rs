@@ -1,11 +1,12 @@
 //! The way of protected packets: from the outside through an SA to the inside, and back (RFC 4301 sections 5.1 and 5.2).
 
 use super::icmp_errors::Complaint;
-use super::log::ReplayError;
+use super::log::{InvalidSpiMessage, ReplayError};
 use super::nat_transparency::NATT_PORT;
 use super::path_mtu::PathMtus;
 use super::policy::Verdict;
-use super::{DataConfig, Event, Gateway, GatewayConfig, Leg, anti_replay, df_bit};
+use super::usage::{FlowCounters, Use};
+use super::{DataConfig, Event, Gateway, GatewayConfig, Leg, anti_replay, df_bit, idle_timer};
 use crate::Instant;
 use crate::config::{Child, Mode};
 use crate::deviation::{Deviation, DeviationSet};
@@ -22,6 +23,7 @@ use crate::ipsec::sequence::Numbering;
 use std::collections::{BTreeMap, VecDeque};
 use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
+use std::time::Duration;
 use wire::ikev2::ProtocolId;
 use wire::ip;
 
@@ -33,10 +35,14 @@ const LAST_HOP: u8 = 1;
 
 /// SAs, which pair belongs to which IKE SA, and packets that wait for an SA.
 pub struct DataPlane {
-    sad: Sad,
-    pairs: BTreeMap<u32, Pair>,
+    pub(super) sad: Sad,
+    pub(super) pairs: BTreeMap<u32, Pair>,
     waiting: VecDeque<Vec<u8>>,
     drops: Drops,
+    /// Of pairs that are no more.
+    pub(super) counters: FlowCounters,
+    /// Idle times of children that have one, by connection and child (guide chapter 8).
+    pub(super) idle_times: Vec<(String, String, Duration)>,
     pub(super) path_mtus: PathMtus,
     pub(super) config: DataConfig,
     /// Is the replay check off globally or for a crypto map?
@@ -52,15 +58,16 @@ pub struct DataPlane {
 }
 
 /// The two SAs of one child, under the inbound SPI.
-struct Pair {
-    outbound: OutboundId,
-    child: ChildSa,
+pub(super) struct Pair {
+    pub(super) outbound: OutboundId,
+    pub(super) child: ChildSa,
     /// Number of the inbound SA; the outbound one has the next.
-    connection_id: u32,
+    pub(super) connection_id: u32,
     /// Inbound SPI of the pair that protects once more what this one has protected: the two are a bundle.
-    over: Option<u32>,
+    pub(super) over: Option<u32>,
     /// Its packets are numbered otherwise than is configured by now.
     stale: bool,
+    pub(super) used: Use,
 }
 
 /// The octets of packets under an outbound SA and what goes over it.
@@ -100,6 +107,8 @@ impl DataPlane {
             pairs: BTreeMap::new(),
             waiting: VecDeque::new(),
             drops: Drops::default(),
+            counters: FlowCounters::default(),
+            idle_times: idle_timer::times(config),
             path_mtus: PathMtus::default(),
             off_somewhere: anti_replay::is_off_somewhere(config),
             numbers_in_spaces: config.data.sequence_spaces,
@@ -158,11 +167,12 @@ impl DataPlane {
             self.sad.insert_inbound(InboundSa::new(send, now)?)?;
         }
         let outbound = self.sad.insert_outbound(outbound);
+        let used = self.new_use(child, now);
         self.last_connection_id += 2;
         let connection_id = self.last_connection_id - 1;
         self.pairs.insert(
             child.inbound_spi,
-            Pair { outbound, child: child.clone(), connection_id, over: None, stale: false },
+            Pair { outbound, child: child.clone(), connection_id, over: None, stale: false, used },
         );
         Ok(())
     }
@@ -209,6 +219,7 @@ impl DataPlane {
 
     pub(super) fn remove(&mut self, inbound_spi: u32) {
         if let Some(pair) = self.pairs.remove(&inbound_spi) {
+            self.counters.keep(&pair.child, pair.used.counters);
             self.sad.remove_inbound(inbound_spi);
             self.sad.remove_outbound(pair.outbound);
             self.path_mtus.forget(pair.outbound);
@@ -221,6 +232,7 @@ impl DataPlane {
             self.remove(spi);
         }
         self.waiting.clear();
+        self.counters = FlowCounters::default();
     }
 
     /// The peer of an IKE SA is to be reached elsewhere.
@@ -268,13 +280,8 @@ impl DataPlane {
         }
     }
 
-    fn pair_of(&self, outbound: OutboundId) -> Option<&Pair> {
+    pub(super) fn pair_of(&self, outbound: OutboundId) -> Option<&Pair> {
         self.pairs.values().find(|pair| pair.outbound == outbound)
-    }
-
-    /// All pairs: inbound SPI, outbound SA, number of the inbound SA.
-    pub(super) fn pairs(&self) -> impl Iterator<Item = (u32, OutboundId, u32)> {
-        self.pairs.iter().map(|(spi, pair)| (*spi, pair.outbound, pair.connection_id))
     }
 
     /// The outbound SA that protects once more what this one has protected.
@@ -366,9 +373,14 @@ impl Gateway {
                 match (dropped.reason, dropped.spi, header) {
                     (DropReason::UnknownSpi, Some(spi), Some(header)) => {
                         let protocol = dropped.protocol.map_or(50, Protocol::number);
-                        self.unknown_spi(now, header.source, header.destination, protocol, spi);
+                        let Header { source, destination, .. } = header;
+                        let message = InvalidSpiMessage { destination, source, protocol, spi };
+                        let incoming = Incoming::parse(octets, NATT_PORT, &self.data.deviations).ok().flatten();
+                        let port = incoming.and_then(|incoming| incoming.udp).map(|udp| udp.source);
+                        self.unknown_spi(now, message, port, incoming.and_then(|incoming| incoming.inner_spi()));
                     }
                     (reason, spi, _) => {
+                        self.data.count_receive_error(spi);
                         self.events.push_back(Event::Dropped { spi, source, reason });
                         self.tell_of_drop(now, &dropped, source, octets);
                     }
@@ -393,6 +405,12 @@ impl Gateway {
     }
 
     fn received(&mut self, now: Instant, received: Received, under: Option<u32>) {
+        let spi = received.spi;
+        self.accept(now, received, under);
+        self.note_use(now, spi);
+    }
+
+    fn accept(&mut self, now: Instant, received: Received, under: Option<u32>) {
         let Received { spi, sequence, packet, outer, udp, .. } = received;
         self.events.push_back(Event::Decapsulated { spi, sequence });
         if let Some(pair) = self.data.pairs.get(&spi) {
@@ -419,11 +437,15 @@ impl Gateway {
                 if under.is_none() && self.unprotect(now, &packet, Some(spi)) {
                     return;
                 }
+                self.data.count_received(spi);
                 return self.deliver_to_self(now, &packet);
             }
         }
         match self.protected_policy(&packet) {
-            Ok(()) => self.forward_inside(now, &packet, Some(spi)),
+            Ok(()) => {
+                self.data.count_received(spi);
+                self.forward_inside(now, &packet, Some(spi));
+            }
             Err(reason) => self.dropped(Some(spi), Some(outer.source), reason),
         }
     }
@@ -574,12 +596,17 @@ impl Gateway {
                     None => Some(packet),
                 };
                 if let Some(packet) = packet {
+                    let inbound_spi = self.data.count_sent(id);
                     self.send_protected(now, id, packet, header.is_v4(), fragment);
+                    inbound_spi.into_iter().for_each(|spi| self.note_use(now, spi));
                 }
             }
             Ok(None) => {}
             Err(ProtectError::Inner(_)) => self.dropped(None, Some(header.source), DropReason::InnerMalformed),
-            Err(_) => self.dropped(Some(id.spi), Some(header.source), DropReason::Expired),
+            Err(_) => {
+                self.data.count_send_error(id);
+                self.dropped(Some(id.spi), Some(header.source), DropReason::Expired);
+            }
         }
     }
 
@@ -612,6 +639,9 @@ impl Gateway {
 
     fn ask_for_sa(&mut self, now: Instant, octets: &[u8], flow: &Flow) {
         self.data.drops.count(DropReason::PolicyDiscard);
+        if let Some(child) = self.child_for(flow).filter(|_| self.is_deviant(Deviation::CountsDroppedPackets)) {
+            self.data.counters.count_dropped(child);
+        }
         if !self.config.initiate_on_traffic {
             return;
         }

@@ -71,6 +71,13 @@ impl<'a> Incoming<'a> {
         Ok(Some(Self { outer, prefix, udp, protocol, body, spi, sequence }))
     }
 
+    /// The SPI of ESP right after AH, whose length is in its second octet (RFC 4302 section 2.2).
+    pub(crate) fn inner_spi(&self) -> Option<u32> {
+        let &[next, len, ..] = self.body else { return None };
+        let esp = self.body.get((usize::from(len) + 2) * 4..).and_then(|esp| esp.first_chunk());
+        esp.filter(|_| self.protocol == Protocol::Ah && next == ESP).map(|spi| u32::from_be_bytes(*spi))
+    }
+
     fn in_udp(
         datagram: &'a [u8],
         v4: bool,

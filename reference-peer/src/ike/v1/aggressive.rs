@@ -8,15 +8,15 @@
 //! ```
 
 use super::api::*;
-use super::engine::{Cx, Engine, Received, check_payloads, open};
-use super::identity;
+use super::engine::{Cx, Engine, Received};
 use super::nat;
 use super::negotiate;
-use super::phase1::{Found, announce, capabilities, leading_offer, offer_octets};
+use super::phase1::{Found, announce, offer_octets};
 use super::sa::IsakmpSa;
 use super::send::Hashed;
 use crate::config::Retransmission;
 use crate::config::isakmp::{IsakmpConnection, Phase1};
+use crate::deviation::Deviation;
 use std::sync::Arc;
 use wire::ikev1::{Body, Content, Payload};
 
@@ -35,7 +35,7 @@ impl Engine {
         connection: Arc<IsakmpConnection>,
         path: Path,
     ) -> Result<IsakmpSa, CommandError> {
-        let mut policies = negotiate::usable(&connection.policies);
+        let mut policies = self.policies(&connection);
         let group = policies.first().map(|policy| policy.group);
         policies.retain(|policy| Some(policy.group) == group);
         self.check_startable(&connection, path, &policies)?;
@@ -60,18 +60,19 @@ impl Engine {
     /// Message 2 has come; message 3.
     pub(super) fn aggressive_answer(&mut self, cx: &mut Cx<'_>, sa: &mut IsakmpSa, received: &Received<'_>) -> Outcome {
         let payloads = received.message.payloads();
-        let answer = leading_offer(payloads)?;
+        let answer = self.leading_offer(payloads)?;
         let found = Found::new(payloads);
         let cookie = received.message.header.responder_cookie;
         let offer = sa.handshake.offer.as_ref().filter(|_| cookie != 0).ok_or(RejectReason::UnknownCookies)?;
-        let (suite, lifetime) = negotiate::phase1_check(offer, answer).ok_or(RejectReason::ForeignAnswer)?;
-        let (public, nonce) = found.key_exchange()?;
+        let (suite, lifetime) = negotiate::phase1_check(offer, answer, !self.has(Deviation::AcceptsModifiedAttributes))
+            .ok_or(RejectReason::ForeignAnswer)?;
+        let (public, nonce) = self.key_exchange(&found)?;
         // What is only claimed must not stay if the hash is wrong.
         let before = (sa.peer_cookie, sa.peer, sa.path.remote);
         sa.peer_cookie = cookie;
         sa.handshake.suite = Some(suite);
         sa.lifetime = lifetime;
-        sa.peer = capabilities(&sa.connection, payloads);
+        sa.peer = self.capabilities(&sa.connection, payloads);
         sa.path.remote = received.path.remote;
         (sa.handshake.peer_public, sa.handshake.peer_nonce) = (public.to_vec(), nonce.to_vec());
         let checked = self.take_identity(sa, found.id).and_then(|identity| {
@@ -89,9 +90,12 @@ impl Engine {
             }
         };
         self.detect_nat(sa, received.path, payloads);
+        if !self.has(Deviation::MovesPortAfterPhase1) {
+            self.move_port(sa);
+        }
+        // They tell of the ports that this message goes from and to (RFC 3947 section 3.2).
         let mut payloads = vec![Payload::from(Body::Hash(vec![]))];
         payloads.extend(self.nat_payloads(sa));
-        self.move_port(sa);
         let sent = self.send_phase1(cx, sa, 3, payloads, (Hashed::Phase1, true), None);
         sa.answered.insert(received.fingerprint, sent);
         self.established(cx, sa, identity);
@@ -104,27 +108,30 @@ impl Engine {
     pub(super) fn aggressive_request(&mut self, cx: &mut Cx<'_>, received: &Received<'_>) -> Outcome {
         let payloads = received.message.payloads();
         let found = Found::new(payloads);
-        let (public, nonce) = found.key_exchange()?;
-        let id = found.id.ok_or(RejectReason::Payloads("ID is missing"))?;
-        let identity = identity::from_payload(id).ok_or(RejectReason::Identity)?;
+        let (public, nonce) = self.key_exchange(&found)?;
+        let identity = self.identity_of(found.id, received.path)?;
         let path = received.path;
         let candidates = self.candidates(path.local.ip(), path.remote.ip());
-        if !candidates.is_empty() && !candidates.iter().any(|connection| connection.accept_aggressive) {
+        let always = self.has(Deviation::AlwaysAnswersAggressiveMode);
+        if !candidates.is_empty() && !always && !candidates.iter().any(|connection| connection.accept_aggressive) {
             return Err(RejectReason::Aggressive);
         }
         let acceptable = |connection: &IsakmpConnection| {
-            connection.accept_aggressive
+            (connection.accept_aggressive || always)
                 && connection.remote_id.as_ref().is_none_or(|expected| *expected == identity)
                 && Self::psk(connection, path, Some(&identity)).is_ok()
         };
-        let (connection, choice) = self.choose(cx, received, acceptable, Some(public.len()))?;
+        let (connection, choice) = {
+            let public_len = Some(public.len()).filter(|_| !self.has(Deviation::IgnoresGroupOfPublicValue));
+            self.choose(cx, received, acceptable, public_len)?
+        };
         let (id, cookie) = (self.new_id(), self.new_cookie(cx.rng));
         let cookies = (cookie, received.message.header.initiator_cookie);
         let mut sa = IsakmpSa::new(id, connection, (false, Phase1::Aggressive), cookies, path, cx.now);
         sa.handshake.suite = Some(choice.suite);
         sa.handshake.offer_octets = offer_octets(payloads);
         sa.lifetime = choice.lifetime;
-        sa.peer = capabilities(&sa.connection, payloads);
+        sa.peer = self.capabilities(&sa.connection, payloads);
         (sa.handshake.peer_public, sa.handshake.peer_nonce) = (public.to_vec(), nonce.to_vec());
         self.take_identity(&mut sa, found.id)?;
         self.draw(cx, &mut sa, choice.suite.group)?;
@@ -140,7 +147,7 @@ impl Engine {
         sa.answered.insert(received.fingerprint, sent);
         sa.forget_at = Some(cx.now + self.half_open_lifetime());
         sa.peer_id = Some(identity);
-        self.by_request.insert(received.fingerprint, id);
+        self.by_request.insert(received.origin(), id);
         self.put_back(sa);
         Ok(())
     }
@@ -148,11 +155,14 @@ impl Engine {
     /// Message 3 has come, encrypted or not: done.
     pub(super) fn aggressive_last(&mut self, cx: &mut Cx<'_>, sa: &mut IsakmpSa, received: &Received<'_>) -> Outcome {
         let (payloads, next_iv) = match &received.message.content {
+            Content::Clear(_) if self.has(Deviation::RefusesClearLastMessage) => {
+                return Err(RejectReason::NotEncrypted);
+            }
             Content::Clear(payloads) => (payloads.clone(), sa.phase1_iv.clone()),
             Content::Encrypted { .. } => {
-                let opened = open(sa, received.message, &sa.phase1_iv)?;
+                let opened = self.open(sa, received.message, &sa.phase1_iv)?;
                 let payloads = opened.payloads.map_err(|_| RejectReason::Undecryptable);
-                match payloads.and_then(|payloads| check_payloads(&payloads).map(|()| payloads)) {
+                match payloads.and_then(|payloads| self.check_payloads(&payloads).map(|()| payloads)) {
                     Ok(payloads) => (payloads, opened.next_iv),
                     Err(reason) => return Err(self.phase1_fault(cx, sa, received, reason)),
                 }
@@ -177,7 +187,8 @@ impl Engine {
     fn detect_nat_late(&mut self, sa: &mut IsakmpSa, path: Path, payloads: &[Payload]) {
         let (Some(version), Some(suite)) = (sa.peer.nat, &sa.handshake.suite) else { return };
         let (mode, cookies) = (sa.connection.nat_traversal, sa.cookies());
-        let on = |path| nat::detect(version, mode, suite.hash, cookies, path, payloads);
+        let hash = self.nat_hash(suite.hash);
+        let on = |path| nat::detect(version, mode, hash, cookies, path, payloads);
         let (Some(before), Some(after)) = (on(sa.path), on(path)) else { return };
         sa.nat = Nat { supported: true, local: before.local && after.local, remote: before.remote && after.remote };
         self.event(Event::NatDetected { ike_sa: sa.id, nat: sa.nat, version });

@@ -223,8 +223,9 @@ impl Engine {
         }
     }
 
-    /// Takes note of how many kilobytes an IPsec SA has protected: at nine tenths of its lifetime it is replaced, and
-    /// at the end of it deleted (guide chapter 8).
+    /// Takes note of how many kilobytes an IPsec SA has protected: at nine tenths of its lifetime it is replaced by who
+    /// began it (a twentieth before the end by the other, if that has not happened), and at the end deleted (guide
+    /// chapter 8).
     pub fn used_child(
         &mut self,
         now: Instant,
@@ -235,14 +236,13 @@ impl Engine {
     ) {
         let mut cx = Cx { now, rng, hands };
         let found = self.children.iter().find(|children| children.has_inbound(inbound_spi));
-        let Some((replaced, Some(limit))) = found.map(|children| (children.replaced, children.lifetime.kilobytes))
-        else {
-            return;
-        };
+        let Some(children) = found else { return };
+        let (replaced, Some(limit)) = (children.replaced, children.lifetime.kilobytes) else { return };
+        let margin = if children.initiator { limit / 10 } else { limit / 20 };
         if kilobytes >= limit {
             self.tell_deleted(&mut cx, inbound_spi);
             self.remove_children(|children| children.has_inbound(inbound_spi), &DownReason::Expired);
-        } else if kilobytes >= limit - limit / 10 && !replaced {
+        } else if kilobytes >= limit - margin && !replaced {
             // A peer that cannot be begun with has to do it itself.
             let _ = self.rekey(&mut cx, inbound_spi);
         }
@@ -266,6 +266,11 @@ impl Engine {
                 || sa.quick.values().any(|quick| quick.is_pending() && quick.child_name().as_deref() == Some(child))
         };
         self.sas.values().any(|sa| sa.connection.name == connection && begun(sa))
+    }
+
+    /// Is this an SPI that we are to receive on once a quick mode is done? Data of the peer may overtake its last message.
+    pub fn is_negotiating_spi(&self, spi: u32) -> bool {
+        self.sas.values().flat_map(|sa| sa.quick.values()).any(|quick| !quick.is_done() && quick.has_spi(spi))
     }
 
     // ---- Shared ----

@@ -4,6 +4,7 @@ use super::api::*;
 use super::engine::{Cx, Engine};
 use super::sa::IsakmpSa;
 use crate::Instant;
+use crate::deviation::Deviation;
 use wire::ikev1::{Body, Doi, Notification, NotifyType, ProtocolId, cookies_spi};
 
 /// Numbers ahead of the last one that a question of the peer may have: some may have been lost.
@@ -71,9 +72,12 @@ impl Engine {
     /// Each question has the next number (section 6.2), the first one of all a random one.
     fn ask_again(&mut self, cx: &mut Cx<'_>, sa: &mut IsakmpSa, asked: u32) {
         let Some(keepalive) = sa.connection.keepalive else { return };
-        let sequence = match sa.dpd.sequence {
-            Some(sequence) => sequence.wrapping_add(1),
-            None => cx.rng.next_u32() & 0x7FFF_FFFF,
+        let sequence = match (sa.dpd.sequence, sa.dpd.peer_sequence) {
+            (_, Some((last, _))) if self.has(Deviation::SharesLivenessCounter) => last.wrapping_add(1),
+            (Some(sequence), _) if self.has(Deviation::RepeatsLivenessNumber) => sequence,
+            (Some(sequence), _) => sequence.wrapping_add(1),
+            (None, _) if self.has(Deviation::CountsLivenessFromOne) => 1,
+            (None, _) => cx.rng.next_u32() & 0x7FFF_FFFF,
         };
         let first = sa.dpd.waiting.map_or(sequence, |waiting| waiting.first);
         sa.dpd.sequence = Some(sequence);
@@ -85,7 +89,11 @@ impl Engine {
 
     pub(super) fn dead_peer_timeout(&mut self, cx: &mut Cx<'_>, sa: &mut IsakmpSa) {
         let Some(waiting) = sa.dpd.waiting.filter(|waiting| waiting.next_at <= cx.now) else { return };
-        let tries = sa.connection.keepalive.map_or(0, |keepalive| keepalive.tries);
+        let tries = match sa.connection.keepalive {
+            _ if self.has(Deviation::AsksDeadPeersForEver) => u32::MAX,
+            Some(keepalive) if !self.has(Deviation::GivesUpAfterOneQuestion) => keepalive.tries,
+            _ => 0,
+        };
         if waiting.asked < tries {
             return self.ask_again(cx, sa, waiting.asked + 1);
         }
@@ -93,15 +101,17 @@ impl Engine {
         self.event(Event::PeerUnreachable { ike_sa: sa.id });
         // A last word under the ISAKMP SA, in case that only we do not hear.
         self.delete_isakmp(cx, sa);
-        self.remove_children(|children| Self::belongs(children, sa), &DownReason::Unreachable);
+        if !self.has(Deviation::KeepsIpsecSasOfDeadPeer) {
+            self.remove_children(|children| Self::belongs(children, sa), &DownReason::Unreachable);
+        }
         self.close(sa, DownReason::Unreachable);
     }
 
     /// Number in a message of dead peer detection about this ISAKMP SA (section 5.3).
-    fn dpd_sequence(sa: &IsakmpSa, notification: &Notification) -> Result<u32, RejectReason> {
+    fn dpd_sequence(&self, sa: &IsakmpSa, notification: &Notification) -> Result<u32, RejectReason> {
         let about_this = notification.doi == Doi::IPSEC
             && notification.protocol == ProtocolId::IKE
-            && notification.spi == cookies_spi(sa.cookies());
+            && (notification.spi == cookies_spi(sa.cookies()) || self.has(Deviation::IgnoresLivenessCookies));
         let data = <[u8; 4]>::try_from(&*notification.data).map(u32::from_be_bytes);
         match data {
             Ok(sequence) if about_this => Ok(sequence),
@@ -116,8 +126,11 @@ impl Engine {
         sa: &mut IsakmpSa,
         notification: &Notification,
     ) -> Result<(), RejectReason> {
-        let sequence = Self::dpd_sequence(sa, notification)?;
-        if !sa.dpd.accept(sequence) {
+        let sequence = self.dpd_sequence(sa, notification)?;
+        if self.has(Deviation::NeverAnswersLiveness) {
+            return Ok(());
+        }
+        if !sa.dpd.accept(sequence) && !self.has(Deviation::AnswersLivenessReplays) {
             return Err(RejectReason::DpdSequence(sequence));
         }
         let answer = Notification::isakmp(sa.cookies(), NotifyType::R_U_THERE_ACK, sequence.to_be_bytes());
@@ -127,11 +140,13 @@ impl Engine {
 
     /// The peer answers that it lives: to one of our questions that wait, or it proves nothing (section 6.1).
     pub(super) fn alive(&mut self, sa: &mut IsakmpSa, notification: &Notification) -> Result<(), RejectReason> {
-        let sequence = Self::dpd_sequence(sa, notification)?;
+        let sequence = self.dpd_sequence(sa, notification)?;
         let (Some(waiting), Some(last)) = (sa.dpd.waiting, sa.dpd.sequence) else {
             return Err(RejectReason::DpdSequence(sequence));
         };
-        if sequence.wrapping_sub(waiting.first) > last.wrapping_sub(waiting.first) {
+        if sequence.wrapping_sub(waiting.first) > last.wrapping_sub(waiting.first)
+            && !self.has(Deviation::AcceptsAnyLivenessAnswer)
+        {
             return Err(RejectReason::DpdSequence(sequence));
         }
         sa.dpd.proved();

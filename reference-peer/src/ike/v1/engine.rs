@@ -1,6 +1,7 @@
 //! The engine: dispatch of datagrams, timers.
 
 use super::api::*;
+use super::deviant;
 use super::fragment::{self, Assembler};
 use super::keys::IsakmpKeys;
 use super::protect::{self, OpenError, Opened};
@@ -8,14 +9,15 @@ use super::sa::{Children, IsakmpSa};
 use crate::Instant;
 use crate::config::Remote;
 use crate::config::isakmp::{IsakmpConfig, IsakmpConnection, Phase1};
+use crate::deviation::Deviation;
 use crate::hands::Hands;
 use crypto::sha1;
 use rand_core::Rng;
 use std::collections::{BTreeMap, HashMap, VecDeque};
-use std::net::IpAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 use std::time::Duration;
-use wire::ikev1::{Body, ExchangeType, Header, Message, NotifyType, Payload, ProtocolId};
+use wire::ikev1::{Body, ExchangeType, Header, Message, NotifyType, Payload, PayloadType, ProtocolId, Situation};
 
 /// Ids of ISAKMP SAs begin here, so that they are not those of the IKEv2 engine of the same gateway.
 const FIRST_ID: u64 = 1 << 32;
@@ -32,8 +34,8 @@ pub struct Engine {
     pub(super) sas: BTreeMap<IkeSaId, IsakmpSa>,
     /// ISAKMP SAs by our cookie.
     pub(super) by_cookie: HashMap<u64, IkeSaId>,
-    /// ISAKMP SAs that we respond to, by the hash of the first message.
-    pub(super) by_request: HashMap<[u8; 20], IkeSaId>,
+    /// ISAKMP SAs that we respond to, by where the first message came from and its hash.
+    pub(super) by_request: HashMap<(SocketAddr, [u8; 20]), IkeSaId>,
     pub(super) children: Vec<Children>,
     pub(super) actions: VecDeque<Action>,
     assembler: Assembler,
@@ -135,12 +137,12 @@ impl Engine {
         fragments: bool,
     ) -> Result<(), (Option<IkeSaId>, RejectReason)> {
         let outside = |reason| (None, reason);
-        let message = Message::parse(datagram).map_err(|error| outside(RejectReason::Malformed(error.to_string())))?;
+        let message = self.read(datagram).map_err(|error| outside(RejectReason::Malformed(error.to_string())))?;
         let header = &message.header;
-        if header.minor_version() != 0 {
+        if header.minor_version() != 0 && !self.has(Deviation::IgnoresIsakmpMinorVersion) {
             return Err(outside(RejectReason::MinorVersion(header.minor_version())));
         }
-        if header.flags.reserved() != 0 {
+        if header.flags.reserved() != 0 && !self.has(Deviation::IgnoresIsakmpFlags) {
             return Err(outside(RejectReason::Flags(header.flags.0)));
         }
         if let Some(piece) = fragment::of(&message) {
@@ -152,7 +154,10 @@ impl Engine {
                 None => Ok(()),
             };
         }
-        check_payloads(message.payloads()).map_err(outside)?;
+        if let Err(reason) = self.check_payloads(message.payloads()) {
+            self.refuse_first(cx, header, path, &reason);
+            return Err(outside(reason));
+        }
         let fingerprint = sha1(&[datagram]);
         let received = Received { message: &message, path, fingerprint };
         let first = header.responder_cookie == 0;
@@ -160,6 +165,7 @@ impl Engine {
             ExchangeType::MAIN => Some(Phase1::Main),
             ExchangeType::AGGRESSIVE => Some(Phase1::Aggressive),
             ExchangeType::QUICK | ExchangeType::INFORMATIONAL | ExchangeType::TRANSACTION => None,
+            _ if self.has(Deviation::TakesUnknownExchangeForMainMode) => Some(Phase1::Main),
             other => return Err(outside(RejectReason::UnexpectedExchange(other))),
         };
         let id = match (self.find(header), phase1) {
@@ -174,8 +180,38 @@ impl Engine {
             ExchangeType::TRANSACTION => self.transaction(cx, &mut sa, &received),
             _ => self.phase1_message(cx, &mut sa, &received, phase1),
         };
+        if matches!(result, Err(RejectReason::Undecryptable | RejectReason::Hash))
+            && self.has(Deviation::BadMessageEndsIsakmpSa)
+        {
+            self.close(&mut sa, DownReason::Forgotten);
+        }
         self.put_back(sa);
         result.map_err(|reason| (Some(id), reason))
+    }
+
+    /// Tells a peer that its offer of phase 1 is for a situation or a domain of interpretation that is not ours (RFC
+    /// 2407 section 4.2, RFC 2408 section 5.4).
+    fn refuse_first(&mut self, cx: &mut Cx<'_>, header: &Header, path: Path, reason: &RejectReason) {
+        let begins = header.responder_cookie == 0
+            && matches!(header.exchange_type, ExchangeType::MAIN | ExchangeType::AGGRESSIVE)
+            && !self.candidates(path.local.ip(), path.remote.ip()).is_empty();
+        if let (true, RejectReason::Situation | RejectReason::Doi) = (begins, reason)
+            && let Some(notify) = notify_of(reason)
+        {
+            self.notify_in_clear(cx, header.cookies(), path, notify);
+        }
+    }
+
+    /// Reads a datagram. Where lengths or numbers are not heeded, it is put right before.
+    fn read(&self, datagram: &[u8]) -> Result<Message, wire::Error> {
+        let message = if self.has(Deviation::IgnoresIsakmpLength) {
+            Message::parse(&deviant::with_right_length(datagram))
+        } else if self.has(Deviation::TrustsLengthsOfProposals) {
+            Message::parse(&deviant::with_right_proposals(datagram))
+        } else {
+            Message::parse(datagram)
+        }?;
+        if self.has(Deviation::IgnoresDoi) { deviant::of_our_doi(message) } else { Ok(message) }
     }
 
     /// The ISAKMP SA with these cookies, which never swap their places (RFC 2409 section 4).
@@ -188,7 +224,11 @@ impl Engine {
             let known = sa.peer_cookie == theirs || (sa.peer_cookie == 0 && initiator);
             (sa.initiator == initiator && known).then_some(id)
         };
-        of(initiator, responder, true).or_else(|| of(responder, initiator, false))
+        let loosely = || {
+            let of = |sa: &&IsakmpSa| sa.cookies().0 == initiator;
+            self.has(Deviation::FindsIsakmpSaByOneCookie).then(|| self.sas.values().find(of)).flatten().map(|sa| sa.id)
+        };
+        of(initiator, responder, true).or_else(|| of(responder, initiator, false)).or_else(loosely)
     }
 
     /// The first message of phase 1, or its repetition.
@@ -198,8 +238,13 @@ impl Engine {
         received: &Received<'_>,
         exchange: Phase1,
     ) -> Result<(), RejectReason> {
-        if let Some(sa) = self.by_request.get(&received.fingerprint).and_then(|id| self.sas.get(id)) {
+        if let Some(sa) = self.by_request.get(&received.origin()).and_then(|id| self.sas.get(id))
+            && !self.has(Deviation::AnswersRepetitionAfresh)
+        {
             let (ike_sa, answer) = (sa.id, sa.answered.get(&received.fingerprint).flatten());
+            if is_old(sa, received.path) && !self.has(Deviation::MovesBackToPort500) {
+                return Err(OLD_PORT);
+            }
             if let Some((path, datagram)) = answer {
                 self.actions.push_back(Action::Send { path, datagram });
                 self.event(Event::Repeated { ike_sa, message_id: 0 });
@@ -207,8 +252,11 @@ impl Engine {
             return Ok(());
         }
         let header = &received.message.header;
-        if header.message_id != 0 {
+        if header.message_id != 0 && !self.has(Deviation::IgnoresPhase1MessageId) {
             return Err(RejectReason::MessageId(header.message_id));
+        }
+        if received.path.local.port() == 4500 && self.has(Deviation::IgnoresExchangesBegunOnPort4500) {
+            return Err(RejectReason::UnexpectedExchange(header.exchange_type));
         }
         if header.initiator_cookie == 0 {
             return Err(RejectReason::UnknownCookies);
@@ -233,11 +281,26 @@ impl Engine {
         exchange: Option<Phase1>,
     ) -> Result<(), RejectReason> {
         let header = &received.message.header;
-        if exchange != Some(sa.exchange) {
+        if exchange != Some(sa.exchange) && !self.has(Deviation::ChangesExchangeMidway) {
             return Err(RejectReason::UnexpectedExchange(header.exchange_type));
         }
-        if header.message_id != 0 {
+        if header.message_id != 0 && !self.has(Deviation::IgnoresPhase1MessageId) {
             return Err(RejectReason::MessageId(header.message_id));
+        }
+        if is_old(sa, received.path) {
+            if !self.has(Deviation::MovesBackToPort500) {
+                return Err(OLD_PORT);
+            }
+            sa.path = received.path;
+        }
+        if header.flags.commit() && self.has(Deviation::KeepsCommitFlag) {
+            sa.commit = true;
+        }
+        if self.has(Deviation::AnswersRepetitionAfresh)
+            && (sa.exchange, sa.initiator, sa.state) == (Phase1::Main, false, State::KeyExchange)
+            && !received.message.is_encrypted()
+        {
+            return self.main_public_value(cx, sa, received);
         }
         if let Some(answer) = sa.answered.get(&received.fingerprint) {
             if let Some((path, datagram)) = answer {
@@ -245,10 +308,6 @@ impl Engine {
                 self.event(Event::Repeated { ike_sa: sa.id, message_id: 0 });
             }
             return Ok(());
-        }
-        // Once the ports have changed, what comes to the old one is old (RFC 3947 section 4).
-        if sa.path.local.port() != 500 && received.path.local.port() == 500 {
-            return Err(RejectReason::Payloads("on the port from before the change"));
         }
         match (sa.exchange, sa.initiator, sa.state) {
             (Phase1::Main, true, State::NoState) => self.main_answer(cx, sa, received),
@@ -270,16 +329,25 @@ impl Engine {
         iv: &[u8],
         nonce: &[u8],
     ) -> Result<Opened, RejectReason> {
-        let opened = open(sa, received.message, iv)?;
+        let opened = self.open(sa, received.message, iv)?;
         let payloads = opened.payloads.as_deref().map_err(|_| RejectReason::Undecryptable)?;
-        let hash = protect::leading_hash(payloads).ok_or(RejectReason::Payloads("HASH is not first"))?;
         let keys = sa.keys.as_ref().ok_or(RejectReason::NoKeys)?;
+        let header = &received.message.header;
+        let hash = |covered: &[u8]| keys.phase2_hash(header.message_id, nonce, covered);
+        if self.has(Deviation::FindsHashAnywhere) {
+            deviant::check_hash_anywhere(payloads, hash)?;
+            return Ok(opened);
+        }
+        let found = protect::leading_hash(payloads).ok_or(RejectReason::Payloads("HASH is not first"))?;
         let covered = protect::after_hash(&opened).ok_or(RejectReason::Undecryptable)?;
-        let right = keys.phase2_hash(received.message.header.message_id, nonce, covered);
-        if right != hash {
+        let skips = match header.exchange_type {
+            ExchangeType::QUICK => Deviation::SkipsQuickHash,
+            _ => Deviation::SkipsInformationalHash,
+        };
+        if hash(covered) != found && !self.has(skips) {
             return Err(RejectReason::Hash);
         }
-        check_payloads(payloads)?;
+        self.check_payloads(payloads)?;
         Ok(opened)
     }
 
@@ -302,6 +370,9 @@ impl Engine {
         if let Some((notify, _)) = sa.refused.filter(|(_, until)| *until <= now) {
             return self.close(sa, DownReason::RefusedV1(notify));
         }
+        if self.has(Deviation::NeverForgetsHalfOpen) {
+            sa.forget_at = None;
+        }
         if sa.forget_at.is_some_and(|at| at <= now) {
             return self.close(sa, DownReason::HalfOpenTimeout);
         }
@@ -312,7 +383,7 @@ impl Engine {
         if let Some(outstanding) = sa.outstanding.as_mut().filter(|outstanding| outstanding.next_at <= now) {
             if !outstanding.timeout(now) {
                 sa.outstanding = None;
-                if sa.state != State::Established {
+                if sa.state != State::Established && !self.has(Deviation::NeverForgetsHalfOpen) {
                     self.event(Event::PeerUnreachable { ike_sa: sa.id });
                     let reason = sa.refused.map_or(DownReason::Unreachable, |(n, _)| DownReason::RefusedV1(n));
                     return self.close(sa, reason);
@@ -350,6 +421,10 @@ impl Engine {
 
     // ---- Shared ----
 
+    pub(super) fn has(&self, deviation: Deviation) -> bool {
+        self.config.deviations.has(deviation)
+    }
+
     pub(super) fn event(&mut self, event: Event) {
         self.actions.push_back(Action::Event(event));
     }
@@ -361,8 +436,13 @@ impl Engine {
 
     /// A cookie: not zero, not in use (RFC 2408 section 2.5.3).
     pub(super) fn new_cookie(&self, rng: &mut dyn Rng) -> u64 {
+        let mut predictable = 0x0102_0304_0506_0708;
         loop {
-            let cookie = rng.next_u64();
+            let mut cookie = rng.next_u64();
+            if self.has(Deviation::PredictableCookies) {
+                predictable += 1;
+                cookie = predictable;
+            }
             if cookie != 0 && !self.by_cookie.contains_key(&cookie) {
                 return cookie;
             }
@@ -381,7 +461,7 @@ impl Engine {
     }
 
     pub(super) fn nonce(&self, rng: &mut dyn Rng) -> Vec<u8> {
-        let mut nonce = vec![0; 32];
+        let mut nonce = vec![0; if self.has(Deviation::SendsShortIsakmpNonce) { 4 } else { 32 }];
         rng.fill_bytes(&mut nonce);
         nonce
     }
@@ -501,43 +581,84 @@ impl Engine {
     }
 }
 
-/// Decrypts a message with the keys of an ISAKMP SA.
-pub(super) fn open(sa: &IsakmpSa, message: &Message, iv: &[u8]) -> Result<Opened, RejectReason> {
-    let keys = sa.keys.as_ref().ok_or(RejectReason::NoKeys)?;
-    protect::open(&keys.cipher, iv, message).map_err(|error| match error {
-        OpenError::NotEncrypted => RejectReason::NotEncrypted,
-        OpenError::PartialBlock(_) | OpenError::NoIv | OpenError::NoKeys => RejectReason::Undecryptable,
-    })
-}
+impl Engine {
+    /// Decrypts a message with the keys of an ISAKMP SA.
+    pub(super) fn open(&self, sa: &IsakmpSa, message: &Message, iv: &[u8]) -> Result<Opened, RejectReason> {
+        let keys = sa.keys.as_ref().ok_or(RejectReason::NoKeys)?;
+        let accepts_clear = match message.header.exchange_type {
+            ExchangeType::QUICK => Deviation::AcceptsClearQuickMode,
+            _ => Deviation::AcceptsClearIdentity,
+        };
+        if !message.is_encrypted() && self.has(accepts_clear) {
+            return Ok(deviant::as_opened(message, iv));
+        }
+        protect::open(&keys.cipher, iv, message).map_err(|error| match error {
+            OpenError::NotEncrypted => RejectReason::NotEncrypted,
+            OpenError::PartialBlock(_) | OpenError::NoIv | OpenError::NoKeys => RejectReason::Undecryptable,
+        })
+    }
 
-/// What must not be in a message: unknown payloads (RFC 2408 section 5.3 (1)), RESERVED fields that are not zero (5.3
-/// (2)), domains of interpretation and situations that are not ours (5.4 (1) and (2)).
-pub(super) fn check_payloads(payloads: &[Payload]) -> Result<(), RejectReason> {
-    for payload in payloads {
-        let payload_type = payload.body.payload_type();
-        if !payload_type.is_known() {
-            return Err(RejectReason::PayloadType(payload_type));
+    /// What must not be in a message: unknown payloads (RFC 2408 section 5.3 (1)), RESERVED fields that are not zero
+    /// (5.3 (2)), domains of interpretation and situations that are not ours (5.4 (1) and (2)).
+    pub(super) fn check_payloads(&self, payloads: &[Payload]) -> Result<(), RejectReason> {
+        let heeds_reserved = !self.has(Deviation::IgnoresIsakmpReserved);
+        if self.has(Deviation::RejectsManyVendorIds) && deviant::has_many_vendor_ids(payloads) {
+            return Err(RejectReason::PayloadType(PayloadType::VENDOR_ID));
         }
-        if payload.reserved != 0 {
-            return Err(RejectReason::Reserved);
-        }
-        match &payload.body {
-            Body::Raw { .. } => return Err(RejectReason::Doi),
-            Body::SecurityAssociation(sa) => {
-                if sa.situation != wire::ikev1::Situation::IDENTITY_ONLY {
-                    return Err(RejectReason::Situation);
-                }
-                let transforms = || sa.proposals.iter().flat_map(|proposal| &proposal.transforms);
-                if sa.proposals.iter().any(|proposal| proposal.reserved != 0)
-                    || transforms().any(|transform| transform.reserved1 != 0 || transform.reserved2 != 0)
-                {
-                    return Err(RejectReason::Reserved);
-                }
+        for payload in payloads {
+            let payload_type = payload.body.payload_type();
+            if !payload_type.is_known() && !self.has(Deviation::SkipsUnknownIsakmpPayloads) {
+                return Err(RejectReason::PayloadType(payload_type));
             }
-            _ => {}
+            if payload.reserved != 0 && heeds_reserved {
+                return Err(RejectReason::Reserved);
+            }
+            match &payload.body {
+                Body::Raw { payload_type: PayloadType::SECURITY_ASSOCIATION, .. } => return Err(RejectReason::Doi),
+                Body::Raw { .. } if payload_type.is_known() => return Err(RejectReason::PayloadType(payload_type)),
+                Body::SecurityAssociation(sa) => {
+                    if sa.situation != Situation::IDENTITY_ONLY && !self.has(Deviation::IgnoresSituation) {
+                        return Err(RejectReason::Situation);
+                    }
+                    let transforms = || sa.proposals.iter().flat_map(|proposal| &proposal.transforms);
+                    let reserved = sa.proposals.iter().any(|proposal| proposal.reserved != 0)
+                        || transforms().any(|transform| transform.reserved1 != 0 || transform.reserved2 != 0);
+                    if reserved && heeds_reserved {
+                        return Err(RejectReason::Reserved);
+                    }
+                }
+                Body::CertificateRequest(_) if self.has(Deviation::RejectsCertificateRequests) => {
+                    return Err(RejectReason::PayloadType(payload_type));
+                }
+                _ => {}
+            }
+        }
+        Ok(())
+    }
+
+    /// IV of the first message of an exchange of phase 2 (RFC 2409 appendix B).
+    pub(super) fn phase2_iv(&self, sa: &IsakmpSa, keys: &IsakmpKeys, message_id: u32) -> Vec<u8> {
+        match self.has(Deviation::KeepsPhase1IvInPhase2) {
+            true => sa.phase1_iv.clone(),
+            false => keys.phase2_iv(&sa.phase1_iv, message_id),
         }
     }
-    Ok(())
+}
+
+/// Why a message of phase 1 is dropped that comes to port 500 once phase 1 has left it.
+const OLD_PORT: RejectReason = RejectReason::Payloads("on the port from before the change");
+
+/// Is a message of phase 1 old, since it comes to the port from before the change (RFC 3947 section 4)?
+fn is_old(sa: &IsakmpSa, path: Path) -> bool {
+    sa.path.local.port() != 500 && path.local.port() == 500
+}
+
+impl Received<'_> {
+    /// Where it came from and what it was: by these a repetition of a first message is told, for which nobody has
+    /// vouched yet.
+    pub(super) fn origin(&self) -> (SocketAddr, [u8; 20]) {
+        (self.path.remote, self.fingerprint)
+    }
 }
 
 /// The notify that says why a message was dropped, where there is one (RFC 2408 section 5).

@@ -3,6 +3,7 @@
 use super::api::*;
 use super::engine::{Cx, Engine, Received};
 use super::sa::IsakmpSa;
+use crate::deviation::Deviation;
 use wire::ikev1::{Body, Delete, Doi, Notification, NotifyType, Payload, ProtocolId, cookies_spi, notifications};
 
 type Outcome = Result<(), RejectReason>;
@@ -13,7 +14,7 @@ impl Engine {
         let header = &received.message.header;
         let message_id = header.message_id;
         if !received.message.is_encrypted() {
-            return self.unprotected(cx, sa, received.message.payloads());
+            return self.unprotected(cx, sa, message_id, received.message.payloads());
         }
         if sa.state != State::Established {
             return Err(RejectReason::UnexpectedExchange(header.exchange_type));
@@ -24,7 +25,7 @@ impl Engine {
         if quick.is_none() && sa.used_ids.contains(&message_id) {
             return Err(RejectReason::MessageId(message_id));
         }
-        let fresh = keys.phase2_iv(&sa.phase1_iv, message_id);
+        let fresh = self.phase2_iv(sa, keys, message_id);
         let opened = match &quick {
             Some(iv) => {
                 self.open_hashed(sa, received, iv, &[]).or_else(|_| self.open_hashed(sa, received, &fresh, &[]))
@@ -54,6 +55,14 @@ impl Engine {
         message_id: u32,
         notification: &Notification,
     ) -> Outcome {
+        // Of no other domain of interpretation anything is understood (RFC 2408 section 5.14 (2)).
+        if !matches!(notification.doi, Doi::IPSEC | Doi::ISAKMP) {
+            return Ok(());
+        }
+        if !NotifyType::NAMED.contains(&notification.notify_type) && self.has(Deviation::UnknownNotifyEndsIsakmpSa) {
+            self.close(sa, DownReason::Forgotten);
+            return Ok(());
+        }
         match notification.notify_type {
             NotifyType::R_U_THERE => return self.asked(cx, sa, notification),
             NotifyType::R_U_THERE_ACK => return self.alive(sa, notification),
@@ -63,9 +72,13 @@ impl Engine {
             NotifyType::INVALID_SPI => {
                 let spi = notification.ipsec_spi();
                 let spi = spi.or_else(|| notification.data.as_slice().try_into().ok().map(u32::from_be_bytes));
-                if let Some(spi) = spi {
+                let deviations = &self.config.deviations;
+                let all = deviations.has(Deviation::InvalidSpiNotifyDeletesAll);
+                if let Some(spi) = spi.filter(|_| !deviations.has(Deviation::IgnoresInvalidSpiNotify)) {
                     let reason = DownReason::RefusedV1(NotifyType::INVALID_SPI);
-                    self.deleted_by_peer(sa, notification.protocol, spi, &reason);
+                    if self.deleted_by_peer(sa, notification.protocol, spi, &reason) && all {
+                        self.remove_children(|children| Self::belongs(children, sa), &reason);
+                    }
                 }
             }
             notify if notify.is_error() && self.quick_refused(cx, sa, notification) => {}
@@ -87,16 +100,36 @@ impl Engine {
                     self.close(sa, DownReason::DeletedByPeer);
                 }
             }
+            _ if self.has(Deviation::IgnoresIpsecDelete) => {}
             protocol => {
                 for spi in delete.ipsec_spis().collect::<Vec<_>>() {
-                    self.deleted_by_peer(sa, protocol, spi, &DownReason::DeletedByPeer);
+                    let found = self.deleted_by_peer(sa, protocol, spi, &DownReason::DeletedByPeer);
+                    if !found && self.has(Deviation::UnknownDeleteClearsPeer) {
+                        self.remove_children(|children| Self::belongs(children, sa), &DownReason::DeletedByPeer);
+                    }
                 }
             }
         }
     }
 
     /// A message that nobody vouches for: a hint at most (RFC 2407 section 4.6.3, RFC 2408 section 5.15).
-    fn unprotected(&mut self, cx: &mut Cx<'_>, sa: &mut IsakmpSa, payloads: &[Payload]) -> Outcome {
+    fn unprotected(&mut self, cx: &mut Cx<'_>, sa: &mut IsakmpSa, message_id: u32, payloads: &[Payload]) -> Outcome {
+        for payload in payloads {
+            match &payload.body {
+                Body::Delete(delete) if self.has(Deviation::ObeysClearDelete) => self.deleted(sa, delete),
+                Body::Notification(notification) => {
+                    let obeys = match notification.notify_type {
+                        NotifyType::INITIAL_CONTACT => Deviation::ObeysClearInitialContact,
+                        NotifyType::R_U_THERE | NotifyType::R_U_THERE_ACK => Deviation::HeedsClearLiveness,
+                        _ => continue,
+                    };
+                    if self.has(obeys) {
+                        self.notified(cx, sa, message_id, notification)?;
+                    }
+                }
+                _ => {}
+            }
+        }
         let notify = notifications(payloads).next().map(|notification| notification.notify_type);
         self.event(Event::Hint { ike_sa: sa.id, notify });
         match notify {

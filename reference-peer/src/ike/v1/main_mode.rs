@@ -11,16 +11,17 @@
 //! ```
 
 use super::api::*;
-use super::engine::{Cx, Engine, Received, check_payloads, open};
+use super::engine::{Cx, Engine, Received};
 use super::negotiate;
-use super::phase1::{Found, announce, capabilities, leading_offer, offer_octets};
+use super::phase1::{Found, announce, offer_octets};
 use super::protect::Opened;
 use super::sa::IsakmpSa;
 use super::send::Hashed;
 use crate::config::Identity;
 use crate::config::isakmp::{IsakmpConnection, Phase1};
+use crate::deviation::Deviation;
 use std::sync::Arc;
-use wire::ikev1::{Body, NotifyType, Payload, notifications};
+use wire::ikev1::{Body, Payload};
 
 type Outcome = Result<(), RejectReason>;
 
@@ -34,7 +35,7 @@ impl Engine {
         connection: Arc<IsakmpConnection>,
         path: Path,
     ) -> Result<IsakmpSa, CommandError> {
-        let policies = negotiate::usable(&connection.policies);
+        let policies = self.policies(&connection);
         self.check_startable(&connection, path, &policies)?;
         let offer = negotiate::phase1_offer(&policies);
         let mut payloads = vec![Payload::from(Body::SecurityAssociation(offer.clone()))];
@@ -50,14 +51,15 @@ impl Engine {
     /// Message 2 has come; message 3.
     pub(super) fn main_answer(&mut self, cx: &mut Cx<'_>, sa: &mut IsakmpSa, received: &Received<'_>) -> Outcome {
         let payloads = clear(received)?;
-        let answer = leading_offer(payloads)?;
+        let answer = self.leading_offer(payloads)?;
         let cookie = received.message.header.responder_cookie;
         let offer = sa.handshake.offer.as_ref().filter(|_| cookie != 0).ok_or(RejectReason::UnknownCookies)?;
-        let (suite, lifetime) = negotiate::phase1_check(offer, answer).ok_or(RejectReason::ForeignAnswer)?;
+        let (suite, lifetime) = negotiate::phase1_check(offer, answer, !self.has(Deviation::AcceptsModifiedAttributes))
+            .ok_or(RejectReason::ForeignAnswer)?;
         sa.peer_cookie = cookie;
         sa.handshake.suite = Some(suite);
         sa.lifetime = lifetime;
-        sa.peer = capabilities(&sa.connection, payloads);
+        sa.peer = self.capabilities(&sa.connection, payloads);
         sa.path.remote = received.path.remote;
         sa.refused = None;
         self.draw(cx, sa, suite.group)?;
@@ -78,11 +80,13 @@ impl Engine {
         received: &Received<'_>,
     ) -> Outcome {
         let payloads = clear(received)?;
-        let (public, nonce) = Found::new(payloads).key_exchange()?;
+        let (public, nonce) = self.key_exchange(&Found::new(payloads))?;
         (sa.handshake.peer_public, sa.handshake.peer_nonce) = (public.to_vec(), nonce.to_vec());
         self.derive(sa, None)?;
         self.detect_nat(sa, received.path, payloads);
-        self.move_port(sa);
+        if !self.has(Deviation::MovesPortAfterPhase1) {
+            self.move_port(sa);
+        }
         let mut payloads = vec![self.own_id(sa), Body::Hash(vec![]).into()];
         if self.first_contact(sa) {
             payloads.push(self.initial_contact(sa));
@@ -109,6 +113,7 @@ impl Engine {
         sa.outstanding = None;
         sa.answered.insert(received.fingerprint, None);
         self.established(cx, sa, identity);
+        self.heed_initial_contact(sa, &opened.payloads.unwrap_or_default());
         Ok(())
     }
 
@@ -126,13 +131,13 @@ impl Engine {
         sa.handshake.suite = Some(choice.suite);
         sa.handshake.offer_octets = offer_octets(payloads);
         sa.lifetime = choice.lifetime;
-        sa.peer = capabilities(&sa.connection, payloads);
+        sa.peer = self.capabilities(&sa.connection, payloads);
         let mut payloads = vec![Payload::from(Body::SecurityAssociation(choice.answer))];
         payloads.extend(announce(&sa.connection, Some(sa.peer)));
         let sent = self.send_phase1(cx, &mut sa, 2, payloads, (Hashed::Nothing, false), None);
         sa.answered.insert(received.fingerprint, sent);
         sa.forget_at = Some(cx.now + self.half_open_lifetime());
-        self.by_request.insert(received.fingerprint, id);
+        self.by_request.insert(received.origin(), id);
         self.put_back(sa);
         Ok(())
     }
@@ -140,7 +145,7 @@ impl Engine {
     /// Message 3 has come; message 4.
     pub(super) fn main_public_value(&mut self, cx: &mut Cx<'_>, sa: &mut IsakmpSa, received: &Received<'_>) -> Outcome {
         let payloads = clear(received)?;
-        let (public, nonce) = Found::new(payloads).key_exchange()?;
+        let (public, nonce) = self.key_exchange(&Found::new(payloads))?;
         let group = sa.handshake.suite.as_ref().map(|suite| suite.group).ok_or(RejectReason::KeyExchange)?;
         (sa.handshake.peer_public, sa.handshake.peer_nonce) = (public.to_vec(), nonce.to_vec());
         self.draw(cx, sa, group)?;
@@ -161,19 +166,23 @@ impl Engine {
     pub(super) fn main_identity(&mut self, cx: &mut Cx<'_>, sa: &mut IsakmpSa, received: &Received<'_>) -> Outcome {
         let (identity, opened) = match self.opened_identity(sa, received) {
             Ok(opened) => opened,
-            Err(reason) => return Err(self.phase1_fault(cx, sa, received, reason)),
+            Err(reason) => {
+                if reason == RejectReason::Hash && self.has(Deviation::AnswersBeforeCheckingHash) {
+                    self.answer_unchecked(cx, sa, received);
+                }
+                return Err(self.phase1_fault(cx, sa, received, reason));
+            }
         };
         // What is valid shows where the peer is (RFC 3947 section 4).
-        sa.path = received.path;
+        if !self.has(Deviation::AnswersOldPort) {
+            sa.path = received.path;
+        }
         sa.phase1_iv = opened.next_iv;
         let answer = vec![self.own_id(sa), Body::Hash(vec![]).into()];
         let sent = self.send_phase1(cx, sa, 6, answer, (Hashed::Phase1, true), None);
         sa.answered.insert(received.fingerprint, sent);
         self.established(cx, sa, identity);
-        let payloads = opened.payloads.unwrap_or_default();
-        if notifications(&payloads).any(|notification| notification.notify_type == NotifyType::INITIAL_CONTACT) {
-            self.obey_initial_contact(sa);
-        }
+        self.heed_initial_contact(sa, &opened.payloads.unwrap_or_default());
         Ok(())
     }
 
@@ -185,14 +194,27 @@ impl Engine {
         sa: &mut IsakmpSa,
         received: &Received<'_>,
     ) -> Result<(Identity, Opened), RejectReason> {
-        let opened = open(sa, received.message, &sa.phase1_iv)?;
+        let opened = self.open(sa, received.message, &sa.phase1_iv)?;
+        if opened.payloads.is_err() && self.has(Deviation::GarbageMovesIv) {
+            sa.phase1_iv = opened.next_iv;
+            return Err(RejectReason::Undecryptable);
+        }
         let payloads = opened.payloads.as_deref().map_err(|_| RejectReason::Undecryptable)?;
         let found = Found::new(payloads);
         // With different keys, garbage now and then looks like payloads.
-        check_payloads(payloads).map_err(|_| RejectReason::Undecryptable)?;
+        self.check_payloads(payloads).map_err(|_| RejectReason::Undecryptable)?;
         let identity = self.take_identity(sa, found.id)?;
         self.check_hash(sa, found.hash)?;
         Ok((identity, opened))
+    }
+
+    /// Message 6, to a message 5 whose hash is wrong.
+    fn answer_unchecked(&mut self, cx: &mut Cx<'_>, sa: &mut IsakmpSa, received: &Received<'_>) {
+        let Ok(opened) = self.open(sa, received.message, &sa.phase1_iv) else { return };
+        let before = std::mem::replace(&mut sa.phase1_iv, opened.next_iv);
+        let answer = vec![self.own_id(sa), Body::Hash(vec![]).into()];
+        self.send_phase1(cx, sa, 6, answer, (Hashed::Phase1, true), None);
+        sa.phase1_iv = before;
     }
 }
 

@@ -9,8 +9,13 @@
 
 mod aggressive;
 mod api;
+#[cfg(test)]
+mod bad_input_tests;
 mod commands;
 mod dead_peer;
+mod deviant;
+#[cfg(test)]
+mod deviation_tests;
 mod engine;
 mod fragment;
 mod identity;

@@ -75,6 +75,11 @@ pub(super) fn detect(
     })
 }
 
+/// Is this a NAT-D payload?
+pub(super) fn is_detection(payload: &Payload) -> bool {
+    matches!(payload.body, Body::NatDetection(_) | Body::NatDetectionDraft(_))
+}
+
 /// The NAT-OA payloads of a quick mode in transport mode: the initiator's address first (section 5.2).
 pub(super) fn original_addresses(version: NatVersion, initiator: IpAddr, responder: IpAddr) -> Vec<Payload> {
     let id = |address: IpAddr| match address {

@@ -4,6 +4,7 @@ use super::*;
 use crate::Instant;
 use crate::config::isakmp::*;
 use crate::config::{Remote, Secret};
+use crate::deviation::{DeviantHands, Deviation, DeviationSet};
 use crate::hands::{Disposition, Hands, Honest, IsakmpContext, IsakmpDraft};
 use crypto::{Encryption, Group, Hash, KeyBits};
 use rand_chacha::{ChaCha20Rng, rand_core::SeedableRng};
@@ -122,13 +123,21 @@ impl Pair {
         self.both(|connection| connection.exchange = Phase1::Aggressive)
     }
 
+    pub(super) fn deviate(&mut self, end: usize, deviation: Deviation) {
+        let mut config = self.engines[end].config().clone();
+        config.deviations = DeviationSet::from_iter([deviation]);
+        self.engines[end].configure(config);
+    }
+
     /// Does something with one engine, and sends off what it wants sent.
     pub(super) fn at<T>(
         &mut self,
         end: usize,
         act: impl FnOnce(&mut Engine, Instant, &mut ChaCha20Rng, &mut dyn Hands) -> T,
     ) -> T {
-        let result = act(&mut self.engines[end], self.now, &mut self.rng, &mut *self.hands[end]);
+        let deviations = self.engines[end].config().deviations.clone();
+        let mut hands = DeviantHands::new(&deviations, &mut *self.hands[end]);
+        let result = act(&mut self.engines[end], self.now, &mut self.rng, &mut hands);
         self.collect(end);
         result
     }
@@ -180,8 +189,12 @@ impl Pair {
 
     /// Puts a datagram of nobody's into one end.
     pub(super) fn inject(&mut self, to: usize, datagram: &[u8]) {
-        let end = |end: usize| SocketAddr::new(address(end), 500);
-        let path = Path { local: end(to), remote: end(1 - to) };
+        self.inject_from(to, SocketAddr::new(address(1 - to), 500), datagram);
+    }
+
+    /// The same from another address, to port 500.
+    pub(super) fn inject_from(&mut self, to: usize, remote: SocketAddr, datagram: &[u8]) {
+        let path = Path { local: SocketAddr::new(address(to), 500), remote };
         self.at(to, |engine, now, rng, hands| engine.handle(now, rng, path, datagram, hands));
     }
 
@@ -264,6 +277,15 @@ impl Pair {
             _ => None,
         };
         self.events[end].iter().filter_map(reason).collect()
+    }
+
+    /// The first public value that one end has sent in the clear.
+    pub(super) fn public_value(&self, from: usize) -> Vec<u8> {
+        let public = |payload: &wire::ikev1::Payload| match &payload.body {
+            wire::ikev1::Body::KeyExchange(public) => Some(public.clone()),
+            _ => None,
+        };
+        self.messages(from).iter().flat_map(|message| message.payloads()).find_map(public).unwrap_or_default()
     }
 
     /// Messages that one end has sent.

@@ -2,17 +2,20 @@
 
 use super::api::*;
 use super::engine::{Cx, Engine, Received, notify_of};
-use super::keys::IsakmpKeys;
-use super::sa::{IsakmpSa, Outstanding, PeerCapabilities, Sent};
+use super::keys::{IsakmpKeys, Transcript};
+use super::sa::{Children, IsakmpSa, Outstanding, PeerCapabilities, Sent};
 use super::send::{Hashed, Outgoing};
-use super::{identity, nat, negotiate};
-use crate::config::isakmp::{IsakmpConnection, NatVersion, Phase1};
+use super::{deviant, identity, nat, negotiate};
+use crate::config::isakmp::{IsakmpConnection, IsakmpPolicy, NatVersion, Phase1};
 use crate::config::{Identity, NatTraversal, Retransmission, Secret};
-use crypto::{Group, KeyPair};
+use crate::deviation::Deviation;
+use crypto::{Encryption, Group, Hash, KeyPair};
+use std::borrow::Cow;
 use std::sync::Arc;
 use std::time::Duration;
 use wire::ikev1::{
-    Body, ExchangeType, Notification, NotifyType, Payload, PayloadType, SecurityAssociation, find, vendor,
+    Body, ExchangeType, Notification, NotifyType, Payload, PayloadType, SecurityAssociation, find, notifications,
+    vendor,
 };
 
 /// UDP port of encapsulation (RFC 3947 section 4).
@@ -45,25 +48,6 @@ impl<'a> Found<'a> {
         }
         found
     }
-
-    /// Public value and nonce of a proper length (RFC 2409 section 5).
-    pub(super) fn key_exchange(&self) -> Result<(&'a [u8], &'a [u8]), RejectReason> {
-        let (Some(public), Some(nonce)) = (self.public, self.nonce) else {
-            return Err(RejectReason::Payloads("KE or NONCE is missing"));
-        };
-        if !(8..=256).contains(&nonce.len()) {
-            return Err(RejectReason::Payloads("nonce of a wrong length"));
-        }
-        Ok((public, nonce))
-    }
-}
-
-/// The offer that begins a message of phase 1: it precedes all other payloads (RFC 2409 section 5).
-pub(super) fn leading_offer(payloads: &[Payload]) -> Result<&SecurityAssociation, RejectReason> {
-    match payloads.first().map(|payload| &payload.body) {
-        Some(Body::SecurityAssociation(sa)) => Ok(sa),
-        _ => Err(RejectReason::Payloads("SA is not first")),
-    }
 }
 
 /// The Vendor IDs of our first message. `chosen` is the version of NAT traversal that we answer with.
@@ -85,22 +69,59 @@ pub(super) fn announce(connection: &IsakmpConnection, chosen: Option<PeerCapabil
     ids.into_iter().map(|id| Body::VendorId(id).into()).collect()
 }
 
-/// What the peer's Vendor IDs say that we can do too. What is not understood disturbs nothing (RFC 2408 section 3.16).
-pub(super) fn capabilities(connection: &IsakmpConnection, payloads: &[Payload]) -> PeerCapabilities {
-    let announced = |known: &[u8]| {
-        payloads.iter().any(|payload| matches!(&payload.body, Body::VendorId(id) if id.starts_with(known)))
-    };
-    let has = |version: &&NatVersion| nat::vendor_ids(**version).iter().any(|id| announced(id));
-    let nat = connection.nat_versions.iter().find(has).copied();
-    PeerCapabilities {
-        // The last octets of the Vendor ID are a version.
-        dead_peer_detection: vendor::DEAD_PEER_DETECTION.first_chunk::<14>().is_some_and(|id| announced(id)),
-        fragmentation: connection.fragmentation.is_some() && announced(&vendor::FRAGMENTATION),
-        nat: nat.filter(|_| connection.nat_traversal != NatTraversal::Off),
-    }
-}
-
 impl Engine {
+    /// What the peer's Vendor IDs say that we can do too. What is not understood disturbs nothing (RFC 2408 section
+    /// 3.16).
+    pub(super) fn capabilities(&self, connection: &IsakmpConnection, payloads: &[Payload]) -> PeerCapabilities {
+        let announced = |known: &[u8]| {
+            payloads.iter().any(|payload| matches!(&payload.body, Body::VendorId(id) if id.starts_with(known)))
+        };
+        let unasked = self.has(Deviation::DetectsNatUnasked);
+        let has = |version: &&NatVersion| unasked || nat::vendor_ids(**version).iter().any(|id| announced(id));
+        let nat = connection.nat_versions.iter().find(has).copied();
+        // The last octets of the Vendor ID are a version.
+        let dead_peer_detection = vendor::DEAD_PEER_DETECTION.first_chunk::<14>().is_some_and(|id| announced(id));
+        PeerCapabilities {
+            dead_peer_detection: dead_peer_detection || self.has(Deviation::AsksWhoeverIsThere),
+            fragmentation: connection.fragmentation.is_some() && announced(&vendor::FRAGMENTATION),
+            nat: nat.filter(|_| connection.nat_traversal != NatTraversal::Off),
+        }
+    }
+
+    /// Policies of a connection that can be offered and accepted, in the order of their priorities.
+    pub(super) fn policies<'a>(&self, connection: &'a IsakmpConnection) -> Vec<&'a IsakmpPolicy> {
+        let mut policies = negotiate::usable(&connection.policies);
+        policies.retain(|policy| policy.encryption != Encryption::TripleDes || !self.has(Deviation::LacksTripleDes));
+        policies
+    }
+
+    /// The offer that begins a message of phase 1: it precedes all other payloads (RFC 2409 section 5).
+    pub(super) fn leading_offer<'a>(&self, payloads: &'a [Payload]) -> Result<&'a SecurityAssociation, RejectReason> {
+        match payloads.first().map(|payload| &payload.body) {
+            Some(Body::SecurityAssociation(sa)) => Ok(sa),
+            _ if self.has(Deviation::AcceptsAnyPayloadOrder) => {
+                Found::new(payloads).sa.ok_or(RejectReason::Payloads("SA is missing"))
+            }
+            _ => Err(RejectReason::Payloads("SA is not first")),
+        }
+    }
+
+    /// Public value and nonce of a proper length (RFC 2409 section 5).
+    pub(super) fn key_exchange<'a>(&self, found: &Found<'a>) -> Result<(&'a [u8], &'a [u8]), RejectReason> {
+        let (Some(public), Some(nonce)) = (found.public, found.nonce) else {
+            return Err(RejectReason::Payloads("KE or NONCE is missing"));
+        };
+        if !self.is_proper_nonce(nonce) {
+            return Err(RejectReason::Payloads("nonce of a wrong length"));
+        }
+        Ok((public, nonce))
+    }
+
+    /// Has a nonce the length that it must have (RFC 2409 section 5)?
+    pub(super) fn is_proper_nonce(&self, nonce: &[u8]) -> bool {
+        (8..=256).contains(&nonce.len()) || self.has(Deviation::AcceptsAnyIsakmpNonce)
+    }
+
     /// The pre-shared key for a peer (RFC 2409 section 5.4): by its identity where that is known in time, or by its
     /// address.
     pub(super) fn psk<'a>(
@@ -131,18 +152,37 @@ impl Engine {
     pub(super) fn nat_payloads(&self, sa: &IsakmpSa) -> Vec<Payload> {
         match (sa.peer.nat, &sa.handshake.suite) {
             (Some(version), Some(suite)) => {
-                nat::payloads(version, sa.connection.nat_traversal, suite.hash, sa.cookies(), sa.path)
+                let mut path = sa.path;
+                if self.has(Deviation::SwapsPortOctetsInNatHash) {
+                    path.local.set_port(path.local.port().swap_bytes());
+                    path.remote.set_port(path.remote.port().swap_bytes());
+                }
+                nat::payloads(version, sa.connection.nat_traversal, self.nat_hash(suite.hash), sa.cookies(), path)
             }
             _ => vec![],
         }
     }
 
+    /// The hash of NAT-D payloads: that of phase 1 (RFC 3947 section 3.2).
+    pub(super) fn nat_hash(&self, negotiated: Hash) -> Hash {
+        if self.has(Deviation::NatHashByMd5) { Hash::Md5 } else { negotiated }
+    }
+
     /// Keys, from both halves of the key exchange.
     pub(super) fn derive(&mut self, sa: &mut IsakmpSa, identity: Option<&Identity>) -> Result<(), RejectReason> {
+        let identity = identity.filter(|_| !self.has(Deviation::TakesKeyByAddressOnly));
         let suite = sa.handshake.suite.ok_or(RejectReason::NoKeys)?;
         let pair = sa.handshake.key_pair.as_ref().ok_or(RejectReason::KeyExchange)?;
-        let secret = pair.agree(&sa.handshake.peer_public).map_err(|_| RejectReason::KeyExchange)?;
-        let psk = Self::psk(&sa.connection, sa.path, identity)?;
+        let public = match self.has(Deviation::IgnoresGroupOfPublicValue) {
+            true => &deviant::of_length(&sa.handshake.peer_public, pair.group().public_len()),
+            false => &sa.handshake.peer_public,
+        };
+        let secret = pair.agree(public).map_err(|_| RejectReason::KeyExchange)?;
+        let first = sa.connection.keyring.keys.first().filter(|_| self.has(Deviation::TakesFirstKey));
+        let psk = match first {
+            Some(first) => &first.secret,
+            None => Self::psk(&sa.connection, sa.path, identity)?,
+        };
         let keys = IsakmpKeys::psk(&suite, psk.octets(), &secret, sa.nonces(), sa.cookies());
         let keys = keys.ok_or(RejectReason::NoKeys)?;
         sa.phase1_iv = keys.phase1_iv(sa.public());
@@ -155,7 +195,13 @@ impl Engine {
     pub(super) fn detect_nat(&mut self, sa: &mut IsakmpSa, path: Path, payloads: &[Payload]) {
         let (Some(version), Some(suite)) = (sa.peer.nat, &sa.handshake.suite) else { return };
         let mode = sa.connection.nat_traversal;
-        let Some(nat) = nat::detect(version, mode, suite.hash, sa.cookies(), path, payloads) else { return };
+        let payloads = match self.has(Deviation::HeedsOneNatSource) {
+            true => &deviant::first_nat_detections(payloads),
+            false => payloads,
+        };
+        let hash = self.nat_hash(suite.hash);
+        let Some(mut nat) = nat::detect(version, mode, hash, sa.cookies(), path, payloads) else { return };
+        nat.local |= self.has(Deviation::SeesNatEverywhere);
         sa.nat = nat;
         self.event(Event::NatDetected { ike_sa: sa.id, nat, version });
     }
@@ -178,8 +224,8 @@ impl Engine {
     /// Checks HASH_I or HASH_R of the peer, over its ID payload as it came.
     pub(super) fn check_hash(&self, sa: &IsakmpSa, hash: Option<&[u8]>) -> Result<(), RejectReason> {
         let (Some(hash), Some(keys)) = (hash, &sa.keys) else { return Err(RejectReason::Payloads("HASH is missing")) };
-        let right = keys.phase1_hash(!sa.initiator, &sa.transcript(), &sa.handshake.peer_id_octets);
-        if hash == right { Ok(()) } else { Err(RejectReason::Hash) }
+        let right = keys.phase1_hash(!sa.initiator, &self.transcript(sa), &sa.handshake.peer_id_octets);
+        if hash == right || self.has(Deviation::AcceptsAnyPhase1Hash) { Ok(()) } else { Err(RejectReason::Hash) }
     }
 
     /// Takes the peer's identity from its ID payload, and checks that the connection is for it. As responder another
@@ -189,10 +235,9 @@ impl Engine {
         sa: &mut IsakmpSa,
         id: Option<&wire::ikev1::Identification>,
     ) -> Result<Identity, RejectReason> {
-        // No setup without an identity (RFC 2407 section 4.2.1).
-        let payload = id.ok_or(RejectReason::Payloads("ID is missing"))?;
-        sa.handshake.peer_id_octets = Body::Identification(payload.clone()).to_bytes();
-        let identity = identity::from_payload(payload).ok_or(RejectReason::Identity)?;
+        let octets = id.map(|payload| Body::Identification(payload.clone()).to_bytes());
+        sa.handshake.peer_id_octets = octets.unwrap_or_default();
+        let identity = self.identity_of(id, sa.path)?;
         let fits =
             |connection: &IsakmpConnection| connection.remote_id.as_ref().is_none_or(|expected| *expected == identity);
         if fits(&sa.connection) {
@@ -207,16 +252,53 @@ impl Engine {
         Ok(identity)
     }
 
+    /// The identity in an ID payload. No setup without one (RFC 2407 section 4.2.1).
+    pub(super) fn identity_of(
+        &self,
+        payload: Option<&wire::ikev1::Identification>,
+        path: Path,
+    ) -> Result<Identity, RejectReason> {
+        let payload = match payload {
+            Some(payload) if self.has(Deviation::IgnoresIdProtocolAndPort) => {
+                &wire::ikev1::Identification { protocol: 0, port: 0, ..payload.clone() }
+            }
+            Some(payload) => payload,
+            None if self.has(Deviation::NeedsNoIdentity) => return Ok(path.remote.ip().into()),
+            None => return Err(RejectReason::Payloads("ID is missing")),
+        };
+        identity::from_payload(payload).ok_or(RejectReason::Identity)
+    }
+
+    /// What HASH_I and HASH_R are computed over.
+    pub(super) fn transcript<'a>(&self, sa: &'a IsakmpSa) -> Transcript<'a> {
+        let whole = sa.transcript();
+        if self.has(Deviation::LeavesOfferOutOfHash) { Transcript { offer: &[], ..whole } } else { whole }
+    }
+
+    /// How a message under this ISAKMP SA is retransmitted.
+    pub(super) fn retransmission(&self, policy: Retransmission) -> Retransmission {
+        if self.has(Deviation::FixedIsakmpRetransmissionInterval) {
+            return Retransmission { factor: 1.0, limit: policy.first, ..policy };
+        }
+        policy
+    }
+
     /// Sends a message of phase 1. `waits` for an answer, it is retransmitted so many times.
     pub(super) fn send_phase1(
         &mut self,
         cx: &mut Cx<'_>,
         sa: &mut IsakmpSa,
         number: u8,
-        payloads: Vec<Payload>,
+        mut payloads: Vec<Payload>,
         (hashed, encrypt): (Hashed, bool),
         waits: Option<Retransmission>,
     ) -> Sent {
+        if self.has(Deviation::SendsNatDetectionLate) && sa.exchange == Phase1::Main {
+            payloads.retain(|payload| !nat::is_detection(payload));
+            if number > 4 {
+                payloads.extend(self.nat_payloads(sa));
+            }
+        }
         let exchange = match sa.exchange {
             Phase1::Main => ExchangeType::MAIN,
             Phase1::Aggressive => ExchangeType::AGGRESSIVE,
@@ -229,7 +311,10 @@ impl Engine {
         if let Some(datagram) = &made.datagram {
             self.transmit(cx, sa, sa.path, datagram);
         }
-        sa.outstanding = waits.map(|policy| Outstanding::new(made.datagram.clone(), sa.path, policy, cx.now));
+        sa.outstanding = waits.map(|policy| {
+            let policy = self.retransmission(policy);
+            Outstanding::new(made.datagram.clone(), sa.path, policy, cx.now)
+        });
         made.datagram.map(|datagram| (sa.path, datagram))
     }
 
@@ -262,6 +347,9 @@ impl Engine {
         (sa.forget_at, sa.refused) = (None, None);
         sa.handshake.key_pair = None;
         sa.expire_at = Some(cx.now + sa.lifetime);
+        if sa.initiator && self.has(Deviation::MovesPortAfterPhase1) {
+            self.move_port(sa);
+        }
         let connection = sa.connection.name.clone();
         self.event(Event::IsakmpSaUp { ike_sa: sa.id, connection });
         if sa.exchange == Phase1::Aggressive && self.first_contact(sa) {
@@ -293,9 +381,21 @@ impl Engine {
         Body::Notification(Notification::isakmp(sa.cookies(), NotifyType::INITIAL_CONTACT, [])).into()
     }
 
+    /// Obeys INITIAL-CONTACT among the payloads of a message under protection (RFC 2407 section 4.6.3): the last of
+    /// main mode, or one of quick mode.
+    pub(super) fn heed_initial_contact(&mut self, sa: &IsakmpSa, payloads: &[Payload]) {
+        if notifications(payloads).any(|notification| notification.notify_type == NotifyType::INITIAL_CONTACT) {
+            self.obey_initial_contact(sa);
+        }
+    }
+
     /// The peer has no other SAs with us any more.
     pub(super) fn obey_initial_contact(&mut self, sa: &IsakmpSa) {
-        let same = |other: &IsakmpSa| other.id != sa.id && other.peer_id.is_some() && other.peer_id == sa.peer_id;
+        let by_address = self.has(Deviation::InitialContactClearsAddress);
+        let same = |other: &IsakmpSa| {
+            let same_id = other.peer_id.is_some() && other.peer_id == sa.peer_id;
+            other.id != sa.id && (same_id || by_address && other.path.remote.ip() == sa.path.remote.ip())
+        };
         for id in self.sas.values().filter(|other| same(other)).map(|other| other.id).collect::<Vec<_>>() {
             if let Some(mut other) = self.sas.remove(&id) {
                 self.close(&mut other, DownReason::InitialContact);
@@ -303,8 +403,10 @@ impl Engine {
             }
         }
         // By identity, not by address: behind a NAT there may be several (RFC 3947 section 6).
-        let peer_id = sa.peer_id.clone();
-        self.remove_children(|children| children.peer_id == peer_id, &DownReason::InitialContact);
+        let (peer_id, peer) = (sa.peer_id.clone(), sa.path.remote.ip());
+        let by_address = self.has(Deviation::InitialContactClearsAddress);
+        let gone = |children: &Children| children.peer_id == peer_id || by_address && children.peer == peer;
+        self.remove_children(gone, &DownReason::InitialContact);
     }
 
     /// Chooses a connection and a transform of phase 1 for the first message of a peer.
@@ -315,21 +417,53 @@ impl Engine {
         acceptable: impl Fn(&IsakmpConnection) -> bool,
         public_len: Option<usize>,
     ) -> Result<(Arc<IsakmpConnection>, negotiate::Phase1Choice), RejectReason> {
-        let offer = leading_offer(received.message.payloads())?;
+        let original = self.leading_offer(received.message.payloads())?;
+        let offer = &*self.read_offer(original);
         let path = received.path;
         let candidates = self.candidates(path.local.ip(), path.remote.ip());
         if candidates.is_empty() {
             return Err(RejectReason::NoConnection);
         }
+        let cookies = received.message.header.cookies();
+        if self.has(Deviation::StumblesOverUnknownTransforms) && deviant::has_unknown_transform(offer) {
+            self.notify_in_clear(cx, cookies, path, NotifyType::INVALID_TRANSFORM_ID);
+            return Err(RejectReason::NoProposal);
+        }
         for connection in candidates.into_iter().filter(|connection| acceptable(connection)) {
-            let policies = negotiate::usable(&connection.policies);
-            if let Some(choice) = negotiate::phase1_choose(&policies, offer, public_len) {
-                return Ok((connection, choice));
+            let policies = self.policies(&connection);
+            let mut choice = negotiate::phase1_choose(&policies, offer, public_len);
+            if choice.is_none() && self.has(Deviation::AnswersNearestPolicy) {
+                let own = policies.first().map(|policy| negotiate::phase1_offer(&[policy]));
+                choice = own.and_then(|own| negotiate::phase1_choose(&policies, &own, None));
+            }
+            if let Some(choice) = choice {
+                let answer = self.shape_answer(choice.answer, original);
+                return Ok((connection, negotiate::Phase1Choice { answer, ..choice }));
             }
         }
-        let cookies = received.message.header.cookies();
         self.notify_in_clear(cx, cookies, path, NotifyType::NO_PROPOSAL_CHOSEN);
         Err(RejectReason::NoProposal)
+    }
+}
+
+impl Engine {
+    /// An offer as it is read: strictly, an honest peer does it.
+    pub(super) fn read_offer<'a>(&self, offer: &'a SecurityAssociation) -> Cow<'a, SecurityAssociation> {
+        let conflicts = self.has(Deviation::TakesLastOfConflictingAttributes);
+        let unknown = self.has(Deviation::IgnoresUnsupportedAttributes);
+        if conflicts || unknown {
+            Cow::Owned(negotiate::forgiven(offer, conflicts, unknown))
+        } else {
+            Cow::Borrowed(offer)
+        }
+    }
+
+    /// An answer as it is sent: what was chosen, as it was offered, and nothing else.
+    pub(super) fn shape_answer(&self, answer: SecurityAssociation, offer: &SecurityAssociation) -> SecurityAssociation {
+        if matches!(self.read_offer(offer), Cow::Owned(_)) {
+            return deviant::as_offered(answer, offer);
+        }
+        if self.has(Deviation::EchoesAllTransforms) { deviant::echoed(offer, &answer) } else { answer }
     }
 }
 

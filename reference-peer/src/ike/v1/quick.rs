@@ -8,15 +8,16 @@
 //! ```
 
 use super::api::*;
-use super::engine::{Cx, Engine, Received, open};
+use super::engine::{Cx, Engine, Received, notify_of};
 use super::negotiate::{self, Phase2Choice};
 use super::protect;
 use super::sa::{Answered, Children, IsakmpSa, Outstanding, Sent, modes};
 use super::send::{Hashed, Outgoing};
-use super::{identity, nat};
+use super::{deviant, identity, nat};
 use crate::Instant;
 use crate::config::Mode;
-use crate::config::isakmp::{IsakmpChild, SaLifetime};
+use crate::config::isakmp::{IsakmpChild, NatVersion, SaLifetime};
+use crate::deviation::Deviation;
 use crypto::{Group, KeyPair, Zeroizing};
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -107,15 +108,20 @@ struct Found<'a> {
 
 impl<'a> Found<'a> {
     /// HASH comes first and SA second; of the others the order is free, but that IDci comes before IDcr.
-    fn new(payloads: &'a [Payload]) -> Result<Self, RejectReason> {
-        let Some(Body::SecurityAssociation(sa)) = payloads.get(1).map(|payload| &payload.body) else {
+    fn new(engine: &Engine, payloads: &'a [Payload]) -> Result<Self, RejectReason> {
+        let place = match engine.has(Deviation::FindsHashAnywhere) {
+            true => payloads.iter().position(|payload| matches!(payload.body, Body::SecurityAssociation(_))),
+            false => Some(1),
+        };
+        let Some(Body::SecurityAssociation(sa)) = place.and_then(|at| payloads.get(at)).map(|payload| &payload.body)
+        else {
             return Err(RejectReason::Payloads("SA is not second"));
         };
         let nonce = payloads.iter().find_map(|payload| match &payload.body {
             Body::Nonce(nonce) => Some(&**nonce),
             _ => None,
         });
-        let nonce = nonce.filter(|nonce| (8..=256).contains(&nonce.len()));
+        let nonce = nonce.filter(|nonce| engine.is_proper_nonce(nonce));
         let nonce = nonce.ok_or(RejectReason::Payloads("no proper NONCE"))?;
         let public = payloads.iter().find_map(|payload| match &payload.body {
             Body::KeyExchange(public) => Some(&**public),
@@ -147,19 +153,8 @@ impl Engine {
         let Some(child) = sa.connection.child(name).cloned() else { return };
         let message_id = self.new_message_id(cx, sa);
         let protocols = child.transform_sets.iter().flat_map(|set| &set.protocols).map(|own| own.protocol);
-        let mut spis = BTreeMap::new();
-        for protocol in protocols {
-            if !spis.contains_key(&protocol) {
-                let spi = loop {
-                    let spi = self.new_spi(sa, cx.rng);
-                    if !spis.values().any(|other| *other == spi) {
-                        break spi;
-                    }
-                };
-                spis.insert(protocol, spi);
-            }
-        }
-        let nat = sa.encapsulation();
+        let spis = self.draw_spis(cx, sa, protocols);
+        let nat = self.offered_encapsulation(sa);
         let offer = negotiate::phase2_offer(&child, nat, |protocol| spis.get(&protocol).copied().unwrap_or_default());
         let (Some(offer), Some(keys)) = (offer, &sa.keys) else {
             let error = QuickError::BadAnswer("no usable transform set");
@@ -167,7 +162,7 @@ impl Engine {
             self.event(Event::QuickModeFailed { ike_sa: sa.id, message_id, child, ours: true, error });
             return;
         };
-        let iv = keys.phase2_iv(&sa.phase1_iv, message_id);
+        let iv = self.phase2_iv(sa, keys, message_id);
         let key_pair = child.pfs.map(|group| KeyPair::generate(group, cx.rng));
         let nonce = self.nonce(cx.rng);
         let local = identity::resolve(&child.local_ts, sa.path.local.ip());
@@ -202,6 +197,7 @@ impl Engine {
             commit: false,
         };
         self.send_quick(cx, sa, &mut quick, 1, payloads, Hashed::Rest(vec![]), true);
+        sa.quick_iv.clone_from(&quick.iv);
         sa.quick.insert(message_id, quick);
     }
 
@@ -228,7 +224,7 @@ impl Engine {
         let sent = self.send_quick(cx, sa, quick, 3, vec![Body::Hash(vec![]).into()], hashed, false);
         quick.answered.insert(received.fingerprint, sent);
         quick.ready = Some(Box::new(ready));
-        if received.message.header.flags.commit() {
+        if received.message.header.flags.commit() && !self.has(Deviation::IgnoresCommitFlag) {
             quick.state = QuickState::Committed(cx.now + CONNECTED_PATIENCE);
         } else {
             self.use_quick(cx, sa, quick);
@@ -243,12 +239,13 @@ impl Engine {
         quick: &mut QuickMode,
         payloads: &[Payload],
     ) -> Result<(Children, Vec<ChildSa>), &'static str> {
-        let found = Found::new(payloads).map_err(|_| "SA, NONCE or ID is missing or misplaced")?;
+        let found = Found::new(self, payloads).map_err(|_| "SA, NONCE or ID is missing or misplaced")?;
         let (Some(offer), Some(child), Some((local, remote))) = (&quick.offer, &quick.child, quick.traffic) else {
             return Err("not expected");
         };
-        let nat = sa.encapsulation();
-        let choice = negotiate::phase2_check(offer, found.sa, nat).ok_or("the answer is none of our offers")?;
+        let nat = self.offered_encapsulation(sa);
+        let strict = !self.has(Deviation::AcceptsModifiedAttributes);
+        let choice = negotiate::phase2_check(offer, found.sa, nat, strict).ok_or("the answer is none of our offers")?;
         let ids = match found.ids {
             Some((initiator, responder)) => identity::traffic(initiator).zip(identity::traffic(responder)),
             None => Some((identity::host(sa.path.local.ip()), identity::host(sa.path.remote.ip()))),
@@ -282,12 +279,19 @@ impl Engine {
     fn quick_request(&mut self, cx: &mut Cx<'_>, sa: &mut IsakmpSa, received: &Received<'_>) -> Outcome {
         let message_id = received.message.header.message_id;
         let Some(keys) = &sa.keys else { return Err(RejectReason::NoKeys) };
-        let iv = keys.phase2_iv(&sa.phase1_iv, message_id);
-        let opened = self.open_hashed(sa, received, &iv, &[])?;
+        let iv = self.phase2_iv(sa, keys, message_id);
+        let opened = match self.open_hashed(sa, received, &iv, &[]) {
+            Err(reason @ (RejectReason::Situation | RejectReason::Doi)) => {
+                sa.used_ids.insert(message_id);
+                self.inform_refusal(cx, sa, &reason);
+                return Err(reason);
+            }
+            opened => opened?,
+        };
         sa.used_ids.insert(message_id);
         let payloads = opened.payloads.unwrap_or_default();
         self.phase2_heard(cx, sa, received, &payloads);
-        let found = Found::new(&payloads)?;
+        let found = Found::new(self, &payloads)?;
         let mut quick = QuickMode {
             message_id,
             initiator: false,
@@ -326,6 +330,14 @@ impl Engine {
         Ok(())
     }
 
+    /// Tells the peer why its quick mode is not read any further (RFC 2407 section 4.2, RFC 2408 section 5.4).
+    fn inform_refusal(&mut self, cx: &mut Cx<'_>, sa: &mut IsakmpSa, reason: &RejectReason) {
+        if let Some(notify) = notify_of(reason) {
+            let notification = Notification::isakmp(sa.cookies(), notify, []);
+            self.inform(cx, sa, vec![Body::Notification(notification).into()]);
+        }
+    }
+
     fn answer_quick(
         &mut self,
         cx: &mut Cx<'_>,
@@ -347,6 +359,13 @@ impl Engine {
         let connection = sa.connection.clone();
         let mut refusal = NotifyType::INVALID_ID_INFORMATION;
         let mut accepted = None;
+        let offer = &*self.read_offer(found.sa);
+        if self.has(Deviation::StumblesOverUnknownTransforms) && deviant::has_unknown_transform(offer) {
+            return Err(NotifyType::INVALID_TRANSFORM_ID);
+        }
+        if self.has(Deviation::RefusesPerfectForwardSecrecy) && found.public.is_some() {
+            return Err(NotifyType::NO_PROPOSAL_CHOSEN);
+        }
         for child in &connection.children {
             // Hosts behind a NAT name the addresses that they know of themselves.
             let transport = child.transform_sets.iter().all(|set| set.mode == Mode::Transport);
@@ -357,18 +376,28 @@ impl Engine {
             let traffic = (host(local, own, sa.nat.local), host(remote, peer, sa.nat.remote));
             let fits = identity::contains(&identity::resolve(&child.local_ts, own), &traffic.0)
                 && identity::contains(&identity::resolve(&child.remote_ts, peer), &traffic.1);
-            if !fits {
+            if !fits && !self.has(Deviation::AcceptsAnyClientIds) {
                 continue;
             }
-            match negotiate::phase2_choose(child, found.sa, nat, found.public.map(<[u8]>::len)) {
+            let public_len = found.public.map(<[u8]>::len);
+            let mut chosen = negotiate::phase2_choose(child, offer, nat, public_len);
+            if self.has(Deviation::TakesHalfABundle) {
+                let half = |half| negotiate::phase2_choose(child, &half, nat, public_len);
+                chosen = chosen.or_else(|| deviant::torn(offer).find_map(half));
+            }
+            match chosen {
                 Some(choice) => {
                     accepted = Some((child.clone(), traffic, choice));
                     break;
                 }
+                None if negotiate::has_unsupported_attributes(offer) => refusal = NotifyType::ATTRIBUTES_NOT_SUPPORTED,
                 None => refusal = NotifyType::NO_PROPOSAL_CHOSEN,
             }
         }
-        let (child, traffic, choice) = accepted.ok_or(refusal)?;
+        let (child, traffic, mut choice) = accepted.ok_or(refusal)?;
+        if self.has(Deviation::KeepsLastLifetimeOnly) {
+            choice.keep_last_lifetime();
+        }
         quick.child = Some(child.clone());
         let mut key_exchange = None;
         let mut secret = None;
@@ -377,17 +406,10 @@ impl Engine {
             secret = Some(pair.agree(public).map_err(|_| NotifyType::INVALID_KEY_INFORMATION)?);
             key_exchange = Some(Payload::from(Body::KeyExchange(pair.public().to_vec())));
         }
-        for chosen in &choice.chosen {
-            let spi = loop {
-                let spi = self.new_spi(sa, cx.rng);
-                if !quick.has_spi(spi) {
-                    break spi;
-                }
-            };
-            quick.spis.insert(chosen.protocol, spi);
-        }
+        quick.spis = self.draw_spis(cx, sa, choice.chosen.iter().map(|chosen| chosen.protocol));
         let spis = &quick.spis;
         let answer = choice.answer(|protocol| spis.get(&protocol).copied().unwrap_or_default());
+        let answer = self.shape_answer(answer, found.sa);
         quick.nonces.1 = self.nonce(cx.rng);
         let mut reply: Vec<Payload> = vec![
             Body::Hash(vec![]).into(),
@@ -407,7 +429,10 @@ impl Engine {
                 choice.chosen.first().map(|chosen| responder_lifetime(chosen.protocol, quick, &child.lifetime)),
             );
         }
-        let lifetime = choice.lifetime(&child.lifetime);
+        let mut lifetime = choice.lifetime(&child.lifetime);
+        if self.has(Deviation::TakesMissingLifetimeForZero) && choice.has_no_seconds() {
+            lifetime.seconds = 0;
+        }
         quick.replaces = self.replaced_by(sa, &child, traffic);
         let ready = self.children_of(cx, sa, quick, &choice, lifetime, traffic, secret, payloads);
         quick.ready = Some(Box::new(ready));
@@ -422,11 +447,12 @@ impl Engine {
         quick: &mut QuickMode,
         received: &Received<'_>,
     ) -> Outcome {
-        let opened = open(sa, received.message, &quick.iv)?;
+        let opened = self.open(sa, received.message, &quick.iv)?;
         let payloads = opened.payloads.as_deref().map_err(|_| RejectReason::Undecryptable)?;
         let hash = protect::leading_hash(payloads).ok_or(RejectReason::Payloads("HASH is not first"))?;
         let Some(keys) = &sa.keys else { return Err(RejectReason::NoKeys) };
-        if hash != keys.phase2_last_hash(quick.message_id, (&quick.nonces.0, &quick.nonces.1)) {
+        let right = keys.phase2_last_hash(quick.message_id, (&quick.nonces.0, &quick.nonces.1));
+        if hash != right && !self.has(Deviation::SkipsLastQuickHash) {
             return Err(RejectReason::Hash);
         }
         let payloads = payloads.to_vec();
@@ -439,7 +465,10 @@ impl Engine {
             // It carries the message ID of the quick mode (RFC 2408 section 3.1).
             let notification = Notification::isakmp(sa.cookies(), NotifyType::CONNECTED, []);
             let payloads = vec![Body::Notification(notification).into()];
-            self.inform_as(cx, sa, quick.message_id, Some(quick.iv.clone()), payloads);
+            match self.has(Deviation::ConnectedUnderFreshId) {
+                true => self.inform(cx, sa, payloads),
+                false => self.inform_as(cx, sa, quick.message_id, Some(quick.iv.clone()), payloads),
+            }
         }
         Ok(())
     }
@@ -450,18 +479,26 @@ impl Engine {
     pub(super) fn quick_message(&mut self, cx: &mut Cx<'_>, sa: &mut IsakmpSa, received: &Received<'_>) -> Outcome {
         let header = &received.message.header;
         let message_id = header.message_id;
-        if sa.state != State::Established {
+        let early = self.has(Deviation::TrustsAggressiveModeEarly) && sa.keys.is_some();
+        if sa.state != State::Established && !early {
             return Err(RejectReason::UnexpectedExchange(header.exchange_type));
         }
-        if !received.message.is_encrypted() {
+        if !received.message.is_encrypted() && !self.has(Deviation::AcceptsClearQuickMode) {
             return Err(RejectReason::NotEncrypted);
         }
-        let Some(mut quick) = sa.quick.remove(&message_id) else {
-            if sa.used_ids.contains(&message_id) {
+        let Some(mut quick) = sa.quick.remove(&message_id).filter(|quick| !self.is_begun_anew(quick, received)) else {
+            if sa.used_ids.contains(&message_id) && !self.takes_repetitions() {
                 return Err(RejectReason::MessageId(message_id));
             }
-            return self.quick_request(cx, sa, received);
+            let result = self.quick_request(cx, sa, received);
+            if let Some(quick) = sa.quick.get(&message_id) {
+                sa.quick_iv.clone_from(&quick.iv);
+            }
+            return result;
         };
+        if self.has(Deviation::OneIvForAllQuickModes) {
+            quick.iv.clone_from(&sa.quick_iv);
+        }
         let result = if let Some(answer) = quick.answered.get(&received.fingerprint) {
             if let Some((path, datagram)) = answer {
                 self.transmit(cx, sa, path, &datagram);
@@ -475,12 +512,52 @@ impl Engine {
                 QuickState::Committed(_) | QuickState::Done(_) => Err(RejectReason::MessageId(message_id)),
             }
         };
+        sa.quick_iv.clone_from(&quick.iv);
         sa.quick.insert(message_id, quick);
         result
     }
 
+    /// An SPI that we receive on for each protocol.
+    fn draw_spis(
+        &self,
+        cx: &mut Cx<'_>,
+        sa: &IsakmpSa,
+        protocols: impl Iterator<Item = ProtocolId>,
+    ) -> BTreeMap<ProtocolId, u32> {
+        let mut spis = BTreeMap::new();
+        for protocol in protocols {
+            while !spis.contains_key(&protocol) {
+                let spi = self.new_spi(sa, cx.rng);
+                if !spis.values().any(|other| *other == spi) {
+                    spis.insert(protocol, spi);
+                }
+            }
+        }
+        spis
+    }
+
+    /// Are messages taken for new that have come before?
+    fn takes_repetitions(&self) -> bool {
+        self.has(Deviation::AcceptsReplayedQuickMode) || self.has(Deviation::AnswersRepetitionAfresh)
+    }
+
+    /// Is a message that has come before taken for the beginning of a new quick mode?
+    fn is_begun_anew(&self, quick: &QuickMode, received: &Received<'_>) -> bool {
+        let deviation =
+            if quick.is_done() { Deviation::AcceptsReplayedQuickMode } else { Deviation::AnswersRepetitionAfresh };
+        let repeated = quick.answered.get(&received.fingerprint).is_some_and(|answer| answer.is_some());
+        !quick.initiator && repeated && self.has(deviation)
+    }
+
+    /// The version of NAT traversal by which SAs are encapsulated that we offer, if there is a NAT.
+    fn offered_encapsulation(&self, sa: &IsakmpSa) -> Option<NatVersion> {
+        let version = sa.encapsulation().filter(|_| !self.has(Deviation::OffersPlainModesBehindNat))?;
+        if self.has(Deviation::OffersDraftModes) { Some(NatVersion::Draft02) } else { Some(version) }
+    }
+
     fn phase2_heard(&mut self, cx: &mut Cx<'_>, sa: &mut IsakmpSa, received: &Received<'_>, payloads: &[Payload]) {
         self.heard(cx, sa, received.path);
+        self.heed_initial_contact(sa, payloads);
         let header = &received.message.header;
         self.event(Event::Received {
             ike_sa: sa.id,
@@ -514,12 +591,13 @@ impl Engine {
             },
         );
         quick.iv = made.next_iv;
+        let path = if number == 1 { self.own_path(sa) } else { sa.path };
         if let Some(datagram) = &made.datagram {
-            self.transmit(cx, sa, sa.path, datagram);
+            self.transmit(cx, sa, path, datagram);
         }
-        let policy = sa.connection.retransmission;
-        quick.outstanding = waits.then(|| Outstanding::new(made.datagram.clone(), sa.path, policy, cx.now));
-        made.datagram.map(|datagram| (sa.path, datagram))
+        let policy = self.retransmission(sa.connection.retransmission);
+        quick.outstanding = waits.then(|| Outstanding::new(made.datagram.clone(), path, policy, cx.now));
+        made.datagram.map(|datagram| (path, datagram))
     }
 
     /// The pairs of SAs that a choice makes, with their keys, the innermost first.
@@ -571,7 +649,10 @@ impl Engine {
                 encryption: algorithms.0,
                 integrity: algorithms.1,
                 inbound: keys(inbound_spi),
-                outbound: keys(outbound_spi),
+                outbound: keys(match self.has(Deviation::OneSpiForBothDirections) {
+                    true => inbound_spi,
+                    false => outbound_spi,
+                }),
                 path: sa.path,
                 udp_encapsulation: choice.udp,
                 local_ts: vec![if outer { tunnel_ends[0] } else { local_ts }],
@@ -599,6 +680,7 @@ impl Engine {
             lifetime,
             rekey_at: Some(cx.now + life.saturating_sub(margin)),
             expire_at: cx.now + life,
+            initiator: quick.initiator,
             replaced: false,
         };
         (children, sas)
@@ -625,6 +707,9 @@ impl Engine {
             && let Some(old) = self.children.iter_mut().find(|children| children.has_inbound(spi))
         {
             (old.replaced, old.rekey_at) = (true, None);
+            if self.has(Deviation::DropsOldIpsecSasAtOnce) {
+                self.remove_children(|children| children.has_inbound(spi), &DownReason::Forgotten);
+            }
         }
         let (child, lifetime) = (children.child.name.clone(), children.lifetime);
         let inbound_spis = children.inbound_spis();

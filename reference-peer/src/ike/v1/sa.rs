@@ -53,6 +53,10 @@ pub(super) struct IsakmpSa {
     pub(super) forget_at: Option<Instant>,
     /// An error that nobody vouches for, and until when a better answer is waited for.
     pub(super) refused: Option<(wire::ikev1::NotifyType, Instant)>,
+    /// The peer has set the commit flag in phase 1, and we have not let go of it, as we should.
+    pub(super) commit: bool,
+    /// IV of the next message of quick mode, if there is one for all of them.
+    pub(super) quick_iv: Vec<u8>,
     /// Messages sent so far, by exchange type and place in the exchange.
     pub(super) sent: BTreeMap<(u8, u8), u32>,
 }
@@ -149,6 +153,8 @@ pub(super) struct Children {
     /// When they are replaced, if nobody has done it before, and when they end.
     pub(super) rekey_at: Option<Instant>,
     pub(super) expire_at: Instant,
+    /// Did we begin the quick mode that made them?
+    pub(super) initiator: bool,
     /// They have been replaced, or are being.
     pub(super) replaced: bool,
 }
@@ -223,6 +229,8 @@ impl IsakmpSa {
             expire_at: None,
             forget_at: None,
             refused: None,
+            commit: false,
+            quick_iv: vec![],
             sent: BTreeMap::new(),
         }
     }

@@ -1,11 +1,14 @@
 //! The way of a message out: draft, first hand, hash, encryption, second hand, octets.
 
 use super::api::*;
+use super::deviant;
 use super::engine::{Cx, Engine};
 use super::fragment;
 use super::protect;
 use super::sa::IsakmpSa;
+use crate::deviation::Deviation;
 use crate::hands::{Disposition, IsakmpContext, IsakmpDraft};
+use wire::Derived;
 use wire::ikev1::{
     Body, ExchangeType, Flags, Header, Message, Notification, NotifyType, Payload, PayloadType, emit_chain,
 };
@@ -48,7 +51,10 @@ impl Engine {
     /// Makes a message of phase 1 or 2.
     pub(super) fn make(&mut self, cx: &mut Cx<'_>, sa: &mut IsakmpSa, outgoing: Outgoing) -> Made {
         let Outgoing { exchange, message_id, number, payloads, hashed, iv } = outgoing;
-        let flags = Flags(if iv.is_some() { Flags::ENCRYPTION } else { 0 });
+        let mut flags = Flags(if iv.is_some() { Flags::ENCRYPTION } else { 0 });
+        if sa.commit && exchange == ExchangeType::QUICK {
+            flags.0 |= Flags::COMMIT;
+        }
         let header = Header::new(sa.cookies(), exchange, flags, message_id);
         let (initiator, cookies) = (sa.initiator, sa.cookies());
         let earlier = sa.sent.entry((exchange.0, number)).or_default();
@@ -67,7 +73,7 @@ impl Engine {
         let first = cx.hands.isakmp(&context, &mut draft);
         self.remember(sa, exchange, number, &draft.payloads);
         if draft.repair_hash {
-            repair_hash(sa, &hashed, message_id, &mut draft);
+            self.repair_hash(sa, &hashed, message_id, &mut draft);
         }
         if draft.flip_hash {
             flip_hash(&mut draft);
@@ -76,8 +82,11 @@ impl Engine {
         let mut message = match (&sa.keys, draft.encrypt) {
             (Some(keys), true) => {
                 let iv = draft.iv.take().or(iv).unwrap_or_default();
-                let (message, next) = protect::encrypt(keys, &iv, &draft);
+                let (mut message, next) = protect::encrypt(keys, &iv, &draft);
                 next_iv = next;
+                if self.has(Deviation::LengthWithoutPadding) {
+                    message.header.length = Derived::Exactly(deviant::length_without_padding(&draft));
+                }
                 message
             }
             _ => Message { trailing: draft.trailing, ..Message::clear(draft.header, draft.payloads) },
@@ -135,7 +144,7 @@ impl Engine {
         mut payloads: Vec<Payload>,
     ) {
         let Some(keys) = &sa.keys else { return };
-        let iv = iv.unwrap_or_else(|| keys.phase2_iv(&sa.phase1_iv, message_id));
+        let iv = iv.unwrap_or_else(|| self.phase2_iv(sa, keys, message_id));
         payloads.insert(0, Body::Hash(vec![]).into());
         let made = self.make(
             cx,
@@ -150,7 +159,7 @@ impl Engine {
             },
         );
         if let Some(datagram) = made.datagram {
-            self.transmit(cx, sa, sa.path, &datagram);
+            self.transmit(cx, sa, self.own_path(sa), &datagram);
         }
     }
 
@@ -193,36 +202,50 @@ impl Engine {
         }
     }
 
+    /// The path of what we begin: the one that the ISAKMP SA has, ports and all (RFC 3947 section 4).
+    pub(super) fn own_path(&self, sa: &IsakmpSa) -> Path {
+        let mut path = sa.path;
+        if self.has(Deviation::BeginsOnPort500) && !sa.initiator {
+            path.local.set_port(500);
+            path.remote.set_port(500);
+        }
+        path
+    }
+
+    /// Computes the HASH payload over what is really sent.
+    fn repair_hash(&self, sa: &IsakmpSa, hashed: &Hashed, message_id: u32, draft: &mut IsakmpDraft) {
+        let Some(keys) = &sa.keys else { return };
+        let hash = match hashed {
+            Hashed::Nothing => return,
+            Hashed::Phase1 => keys.phase1_hash(sa.initiator, &self.transcript(sa), &sa.handshake.id_octets),
+            Hashed::Rest(nonce) => {
+                let Some((_, rest)) = draft.payloads.split_first() else { return };
+                let mut octets = vec![];
+                emit_chain(rest, PayloadType::NONE, &mut octets);
+                octets.extend(&draft.trailing);
+                let nonce = if self.has(Deviation::LeavesNonceOutOfQuickHash) { &[] } else { &nonce[..] };
+                keys.phase2_hash(message_id, nonce, &octets)
+            }
+            Hashed::Nonces(initiator, responder) => keys.phase2_last_hash(message_id, (initiator, responder)),
+        };
+        for payload in &mut draft.payloads {
+            if let Body::Hash(own) = &mut payload.body {
+                *own = hash;
+                return;
+            }
+        }
+    }
+
     /// A message ID that was not used before under this ISAKMP SA.
     pub(super) fn new_message_id(&mut self, cx: &mut Cx<'_>, sa: &mut IsakmpSa) -> u32 {
+        if self.has(Deviation::ConstantMessageId) {
+            return 0x0101_0101;
+        }
         loop {
             let id = cx.rng.next_u32();
             if sa.used_ids.insert(id) {
                 return id;
             }
-        }
-    }
-}
-
-/// Computes the HASH payload over what is really sent.
-fn repair_hash(sa: &IsakmpSa, hashed: &Hashed, message_id: u32, draft: &mut IsakmpDraft) {
-    let Some(keys) = &sa.keys else { return };
-    let hash = match hashed {
-        Hashed::Nothing => return,
-        Hashed::Phase1 => keys.phase1_hash(sa.initiator, &sa.transcript(), &sa.handshake.id_octets),
-        Hashed::Rest(nonce) => {
-            let Some((_, rest)) = draft.payloads.split_first() else { return };
-            let mut octets = vec![];
-            emit_chain(rest, PayloadType::NONE, &mut octets);
-            octets.extend(&draft.trailing);
-            keys.phase2_hash(message_id, nonce, &octets)
-        }
-        Hashed::Nonces(initiator, responder) => keys.phase2_last_hash(message_id, (initiator, responder)),
-    };
-    for payload in &mut draft.payloads {
-        if let Body::Hash(own) = &mut payload.body {
-            *own = hash;
-            return;
         }
     }
 }

@@ -474,6 +474,44 @@ fn bad_first_messages() {
     assert_eq!(rejects(&|m| sa(m, &|sa| sa.proposals[0].protocol = ProtocolId::ESP)), [RejectReason::NoProposal]);
 }
 
+/// The peer is told what it cannot have: situations with labels, other domains, attributes that are not supported (RFC
+/// 2407 sections 4.2 and 4.5).
+#[test]
+fn what_is_not_supported_is_told() {
+    fn edit_sa(draft: &mut IsakmpDraft, change: fn(&mut wire::ikev1::SecurityAssociation)) {
+        for payload in &mut draft.payloads {
+            if let Body::SecurityAssociation(sa) = &mut payload.body {
+                change(sa);
+            }
+        }
+    }
+    let secrecy: fn(&mut wire::ikev1::SecurityAssociation) = |sa| {
+        (sa.situation, sa.labels) = (wire::ikev1::Situation(2), vec![0; 12]);
+    };
+    for (change, notify) in
+        [(secrecy, NotifyType::SITUATION_NOT_SUPPORTED), (|sa| sa.doi = Doi(2), NotifyType::DOI_NOT_SUPPORTED)]
+    {
+        let mut pair = Pair::plain();
+        edit(&mut pair, A, MAIN, 1, move |draft| edit_sa(draft, change));
+        pair.initiate();
+        pair.run(0.1);
+        let [answer] = &pair.messages(B)[..] else { panic!("one answer") };
+        let told = wire::ikev1::notifications(answer.payloads()).map(|n| n.notify_type).collect::<Vec<_>>();
+        assert_eq!(told, [notify]);
+        assert!(pair.engines[B].isakmp_sas().is_empty());
+    }
+    let attributes = |sa: &mut wire::ikev1::SecurityAssociation| {
+        sa.proposals[0].transforms[0].attributes.push(wire::ikev1::Attribute::basic(7, 1));
+    };
+    let quick: [(fn(&mut wire::ikev1::SecurityAssociation), _); 2] =
+        [(secrecy, NotifyType::SITUATION_NOT_SUPPORTED), (attributes, NotifyType::ATTRIBUTES_NOT_SUPPORTED)];
+    for (change, notify) in quick {
+        let mut pair = Pair::plain();
+        edit(&mut pair, A, QUICK, 1, move |draft| edit_sa(draft, change));
+        assert_eq!(refused(pair), Some(notify));
+    }
+}
+
 #[test]
 fn what_is_not_understood_disturbs_nothing() {
     let mut pair = Pair::plain();

@@ -30,7 +30,7 @@ impl Engine {
         let iv = match sa.transactions.get(&message_id) {
             Some(iv) => iv.clone(),
             None if sa.used_ids.contains(&message_id) => return Err(RejectReason::MessageId(message_id)),
-            None => keys.phase2_iv(&sa.phase1_iv, message_id),
+            None => self.phase2_iv(sa, keys, message_id),
         };
         let opened = self.open_hashed(sa, received, &iv, &[])?;
         sa.used_ids.insert(message_id);

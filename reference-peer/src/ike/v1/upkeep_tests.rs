@@ -437,3 +437,90 @@ fn the_commit_bit_is_tolerated() {
         assert_eq!(pair.installed[A].len(), 1);
     }
 }
+
+// ---- What was wrong before ----
+
+/// The NAT-D payloads of the last message of aggressive mode are for the ports that it goes from and to (RFC 3947
+/// section 3.2).
+#[test]
+fn late_nat_hashes_are_for_the_ports_of_their_message() {
+    let mut pair = Pair::plain().aggressive().change(A, |connection| connection.nat_traversal = NatTraversal::Forced);
+    let [a, _] = pair.up();
+    let keys = pair.engines[A].isakmp_keys(a).unwrap().clone();
+    let messages = pair.sent.iter().map(|(from, path, datagram, _)| (*from, *path, Message::parse(datagram).unwrap()));
+    let (_, path, last) = messages.into_iter().filter(|(from, ..)| *from == A).nth(1).unwrap();
+    assert_eq!(path.local.port(), 4500);
+    let public = [A, B].map(|end| pair.public_value(end));
+    let opened = protect::open(&keys.cipher, &keys.phase1_iv((&public[A], &public[B])), &last).unwrap();
+    let (mode, hash, cookies) = (NatTraversal::Auto, keys.hash, keys.cookies);
+    let seen = Path { local: path.remote, remote: path.local };
+    let nat = nat::detect(NatVersion::Rfc3947, mode, hash, cookies, seen, &opened.payloads.unwrap()).unwrap();
+    assert!(!nat.local, "the destination is right");
+}
+
+/// What comes to port 500 with the same cookies once phase 1 has left it is old (RFC 3947 section 4).
+#[test]
+fn old_messages_of_phase_1_are_dropped_after_the_change_of_ports() {
+    let mut pair = Pair::plain().change(B, |connection| connection.remote = Remote::Any);
+    let nat: SocketAddr = "198.51.100.7:1024".parse().unwrap();
+    pair.nat = Some(nat);
+    let [_, b] = pair.up();
+    let before = pair.engines[B].isakmp_sa(b).unwrap().path;
+    let sent: Vec<_> = pair.sent.iter().filter(|sent| sent.0 == A).map(|sent| sent.2.clone()).collect();
+    let answers = pair.sent.len();
+    for datagram in &sent[..3] {
+        pair.inject_from(B, nat, datagram);
+    }
+    assert_eq!(pair.sent.len(), answers, "no answer");
+    assert_eq!(pair.engines[B].isakmp_sa(b).unwrap().path, before);
+    assert_eq!(pair.rejections(B).len(), 3);
+}
+
+/// The same first message from another address is not a repetition: its answer would go to somebody else.
+#[test]
+fn a_repetition_comes_from_the_same_address() {
+    let mut pair = Pair::plain().change(B, |connection| connection.remote = Remote::Any);
+    pair.initiate();
+    let first = pair.sent[0].2.clone();
+    pair.run(0.01);
+    for (port, sas) in [(500, 1), (501, 2), (501, 2)] {
+        let from = SocketAddr::new(address(A), port);
+        pair.inject_from(B, from, &first);
+        assert_eq!(pair.engines[B].isakmp_sas().len(), sas);
+        assert_eq!(pair.sent.last().unwrap().1.remote, from);
+    }
+}
+
+/// INITIAL-CONTACT may also come in the sixth message of main mode and in quick mode (RFC 2407 section 4.6.3).
+#[test]
+fn initial_contact_in_other_messages() {
+    for (end, exchange, number) in [(B, ExchangeType::MAIN, 6), (A, QUICK, 1), (B, QUICK, 2)] {
+        let mut pair = Pair::plain().both(|connection| connection.initial_contact = false);
+        pair.up();
+        pair.at(end, |engine, _, _, _| engine.clear_all());
+        pair.engines[A].sas.clear();
+        edit(&mut pair, end, exchange, number, |draft| {
+            let notification = Notification::isakmp(draft.header.cookies(), NotifyType::INITIAL_CONTACT, []);
+            draft.payloads.push(Body::Notification(notification).into());
+        });
+        pair.initiate();
+        pair.run(1.0);
+        assert_eq!(pair.installed[1 - end].len(), 1, "{exchange} {number}");
+    }
+}
+
+/// A notify of another domain of interpretation is discarded (RFC 2408 section 5.14).
+#[test]
+fn a_notify_of_another_domain_says_nothing() {
+    let mut pair = Pair::plain();
+    let [a, _] = pair.up();
+    let spi = pair.installed[A][0].inbound_spi.to_be_bytes();
+    for doi in [2, 1] {
+        let notification = Notification::new(ProtocolId::ESP, spi, NotifyType::INVALID_SPI, []);
+        let notification = Notification { doi: wire::ikev1::Doi(doi), ..notification };
+        let payloads = vec![Body::Notification(notification).into()];
+        pair.at(A, |engine, now, rng, hands| engine.informational_exchange(now, rng, a, payloads, hands)).unwrap();
+        pair.run(0.1);
+        assert_eq!(pair.installed[B].len(), usize::from(doi == 2));
+    }
+}

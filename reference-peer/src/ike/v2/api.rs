@@ -491,6 +491,8 @@ pub struct IkeSaInfo {
     pub next_expected: u32,
     /// Requests of ours that wait for their responses.
     pub outstanding: usize,
+    /// Who the peer has proved to be.
+    pub peer_id: Option<crate::config::Identity>,
     /// Child SAs.
     pub children: Vec<ChildInfo>,
     /// When the last fresh authenticated message or packet of the peer came.

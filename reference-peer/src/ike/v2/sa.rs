@@ -246,6 +246,7 @@ impl IkeSa {
             next_request: self.requests.next_id,
             next_expected: self.responses.next_expected(),
             outstanding: self.requests.outstanding.len(),
+            peer_id: self.peer_id.clone(),
             children: self.children.iter().map(child).collect(),
             last_heard: self.last_heard,
         }

@@ -1,6 +1,9 @@
 //! IKEv1 between two gateways in a virtual network, on a virtual clock.
 
+mod deviations;
+mod invalid_spi;
 mod tunnels;
+mod upkeep;
 
 use super::*;
 use crate::config::isakmp::*;
@@ -243,5 +246,9 @@ impl Net {
         let mut outbound: Vec<_> = sad.outbound_sas().map(|(id, _)| id.spi).collect();
         outbound.sort_unstable();
         (sad.inbound_sas().map(crate::ipsec::inbound::InboundSa::spi).collect(), outbound)
+    }
+
+    fn log(&self, end: usize) -> Vec<String> {
+        self.routers[end].gateway.log().map(|line| line.text.clone()).collect()
     }
 }
