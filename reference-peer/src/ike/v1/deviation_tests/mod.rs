@@ -139,11 +139,12 @@ fn opened(pair: &Pair, end: usize, exchange: ExchangeType) -> Vec<Vec<Payload>> 
         Event::Keys { keys, .. } => Some(keys.clone()),
         _ => None,
     });
-    let mut observer = protect::Observer::new(keys.map(|keys| keys.cipher_key.to_vec()).unwrap_or_default());
+    let mut observer = observer::Observer::default();
+    observer.learn_cipher_key(keys.map(|keys| keys.cipher_key.to_vec()).unwrap_or_default());
     let mut messages = vec![];
     for (from, _, datagram, _) in &pair.sent {
         let Ok(message) = Message::parse(datagram) else { continue };
-        let inside = observer.see(&message, *from == A).ok().flatten();
+        let inside = observer.see(&message, address(*from)).opened.and_then(Result::ok);
         if *from == end && message.header.exchange_type == exchange {
             let inside = inside.and_then(|opened| opened.payloads.ok());
             messages.push(inside.unwrap_or_else(|| message.payloads().to_vec()));
