@@ -2,9 +2,12 @@
 
 use crate::dissect::{Content, Dissector, SeenEsp, SeenIke, ip_summary};
 use crate::evidence::capture::{ETHERNET, Packet};
-use crate::evidence::wireshark::{ESP_TABLE, IKE_TABLE, read_esp_table, read_ike_table};
+use crate::evidence::wireshark::{
+    ESP_TABLE, IKE_TABLE, ISAKMP_TABLE, read_esp_table, read_ike_table, read_isakmp_table,
+};
 use crate::evidence::{EspKeys, IkeKeys};
 use crate::fragments::Collector;
+use crate::isakmp;
 use crate::tree::{self, Node};
 use crypto::{Encryption, Integrity, Prf};
 use reference_peer::Instant;
@@ -56,6 +59,9 @@ pub fn dissector(folder: &Path) -> Result<Dissector, String> {
         let name = format!("{IKE_TABLE}: IKE SA {:016x}", keys.spis.0);
         dissector.add_ike(ike_keys(keys).ok_or_else(|| format!("{name}: the keys do not fit the algorithms"))?);
     }
+    for keys in read_isakmp_table(&table(ISAKMP_TABLE)?)? {
+        dissector.add_isakmp_cipher_key(keys.initiator_cookie, keys.encryption_key);
+    }
     for keys in read_esp_table(&table(ESP_TABLE)?)? {
         let name = format!("{ESP_TABLE}: SPI {:#010x}", keys.spi);
         dissector.add_esp(esp_keys(keys).ok_or_else(|| format!("{name}: the keys do not fit the algorithms"))?);
@@ -79,7 +85,7 @@ impl Decoder {
 
     /// Reads the next packet, with its number within the capture, from 1.
     pub fn decode(&mut self, packet: &Packet, number: usize) -> Decoded {
-        let (mut ip, mut content) = contents(&self.dissector, packet);
+        let (mut ip, mut content) = contents(&mut self.dissector, packet);
         let time = packet.time.saturating_sub(self.first);
         let mut pieces = Vec::new();
         if let Some(fragment) = ip.as_ref().filter(|ip| ip.is_fragment()) {
@@ -105,6 +111,9 @@ impl Decoder {
 fn decoded(packet: &Packet, number: usize, ip: Option<&ip::Packet>, content: &Content) -> Decoded {
     let summary = match (content, ip) {
         (Content::Ike(ike), _) => format!("{} > {} {}", ike.path.local, ike.path.remote, ike.summary()),
+        (Content::Isakmp(isakmp), _) => {
+            format!("{} > {} {}", isakmp.path.local, isakmp.path.remote, isakmp.summary())
+        }
         (Content::Esp(esp), _) => format!("{} > {} {}", esp.addresses.0, esp.addresses.1, esp.summary()),
         (Content::Ah(ah), _) => format!("{} > {} {}", ah.addresses.0, ah.addresses.1, ah.summary()),
         (Content::Keepalive(path), _) => format!("{} > {} NAT keepalive", path.local, path.remote),
@@ -115,6 +124,7 @@ fn decoded(packet: &Packet, number: usize, ip: Option<&ip::Packet>, content: &Co
     };
     let mut parts = match content {
         Content::Ike(ike) => ike_parts(ike),
+        Content::Isakmp(isakmp) => isakmp::tree::message(isakmp),
         Content::Esp(esp) => esp_parts(esp),
         _ => Vec::new(),
     };
@@ -132,7 +142,7 @@ fn decoded(packet: &Packet, number: usize, ip: Option<&ip::Packet>, content: &Co
     }
 }
 
-fn contents(dissector: &Dissector, packet: &Packet) -> (Option<ip::Packet>, Content) {
+fn contents(dissector: &mut Dissector, packet: &Packet) -> (Option<ip::Packet>, Content) {
     // Octets before the IP packet, by link type: cooked captures of Linux, raw IP, BSD loopback.
     let skipped = match packet.link_type {
         ETHERNET => return dissector.frame(&packet.data),

@@ -1,8 +1,10 @@
 //! One record a packet: what was seen is decoded and decrypted here once, and the expectation of a step, the verdict,
 //! the comment in the capture, the ladder and `decode` all look at the same [`Seen`].
 
+use crate::isakmp::{Observers, SeenIsakmp, is_isakmp};
 use reference_peer::Instant;
 use reference_peer::gateway::{Leg, parameters};
+use reference_peer::ike::v1::IsakmpKeys;
 use reference_peer::ike::v2::protect;
 use reference_peer::ike::v2::{ChildSa, IkeKeys, Path};
 use reference_peer::ipsec::header::Header as IpHeader;
@@ -43,8 +45,10 @@ pub struct Seen {
 /// What a packet carries.
 #[derive(Debug, Clone)]
 pub enum Content {
-    /// An IKE message.
+    /// An IKEv2 message, or one of a version that is not known.
     Ike(Box<SeenIke>),
+    /// An IKEv1 message.
+    Isakmp(Box<SeenIsakmp>),
     /// An ESP packet, in UDP or not.
     Esp(Box<SeenEsp>),
     /// An AH packet.
@@ -246,7 +250,15 @@ impl Seen {
         ah.or_else(|| self.esp().map(|esp| (esp.spi, esp.sequence)))
     }
 
-    /// The IKE message in it.
+    /// The IKEv1 message in it.
+    pub fn isakmp(&self) -> Option<&SeenIsakmp> {
+        match &self.content {
+            Content::Isakmp(isakmp) => Some(isakmp),
+            _ => None,
+        }
+    }
+
+    /// The IKEv2 message in it.
     pub fn ike(&self) -> Option<&SeenIke> {
         match &self.content {
             Content::Ike(ike) => Some(ike),
@@ -290,6 +302,7 @@ impl Seen {
     fn content_summary(&self) -> String {
         match (&self.content, &self.ip) {
             (Content::Ike(ike), _) => ike.summary(),
+            (Content::Isakmp(isakmp), _) => isakmp.summary(),
             (Content::Esp(esp), _) => esp.summary(),
             (Content::Ah(ah), _) => ah.summary(),
             (Content::Keepalive(_), _) => "NAT keepalive".to_owned(),
@@ -348,10 +361,12 @@ fn icmp_summary(icmp: &icmpv4::Packet) -> String {
     }
 }
 
-/// Decodes and decrypts packets with the keys that it has been given.
+/// Decodes and decrypts packets with the keys that it has been given. Messages of IKEv1 follow from one another: they are
+/// to be shown in the order in which they were seen.
 #[derive(Debug, Clone, Default)]
 pub struct Dissector {
     ike: Vec<IkeKeys>,
+    isakmp: Observers,
     esp: Vec<EspKeys>,
     ah: Vec<AhKeys>,
 }
@@ -361,6 +376,17 @@ impl Dissector {
     pub fn add_ike(&mut self, keys: IkeKeys) {
         self.ike.retain(|have| have.spis != keys.spis);
         self.ike.push(keys);
+    }
+
+    /// Adds all keys of an ISAKMP SA.
+    pub fn add_isakmp(&mut self, keys: IsakmpKeys) {
+        self.isakmp.learn(keys);
+    }
+
+    /// Adds the key of the cipher of the ISAKMP SA with this initiator's cookie: enough to open its messages, not to
+    /// check their hashes.
+    pub fn add_isakmp_cipher_key(&mut self, initiator_cookie: u64, key: Vec<u8>) {
+        self.isakmp.learn_cipher_key(initiator_cookie, key);
     }
 
     /// Adds the keys of one ESP SA.
@@ -387,13 +413,18 @@ impl Dissector {
         &self.ike
     }
 
+    /// The ISAKMP SAs that were seen.
+    pub fn isakmp(&self) -> &Observers {
+        &self.isakmp
+    }
+
     /// Keys of the ESP SAs.
     pub fn esp_keys(&self) -> &[EspKeys] {
         &self.esp
     }
 
     /// Looks into an Ethernet frame.
-    pub fn frame(&self, frame: &[u8]) -> (Option<ip::Packet>, Content) {
+    pub fn frame(&mut self, frame: &[u8]) -> (Option<ip::Packet>, Content) {
         match ethernet::Frame::parse(frame) {
             Ok(ethernet) if ethernet.ether_type == EtherType::ARP => {
                 let content = match arp::Packet::parse_prefix(&ethernet.payload) {
@@ -411,12 +442,12 @@ impl Dissector {
     }
 
     /// Looks into an IP packet.
-    pub fn packet(&self, packet: ip::Packet) -> (Option<ip::Packet>, Content) {
+    pub fn packet(&mut self, packet: ip::Packet) -> (Option<ip::Packet>, Content) {
         let content = self.contents(&packet);
         (Some(packet), content)
     }
 
-    fn contents(&self, packet: &ip::Packet) -> Content {
+    fn contents(&mut self, packet: &ip::Packet) -> Content {
         let (source, destination) = (packet.source(), packet.destination());
         match packet.protocol() {
             _ if packet.is_fragment() => Content::Other(ip_summary(packet)),
@@ -435,7 +466,7 @@ impl Dissector {
         }
     }
 
-    fn udp(&self, source: IpAddr, destination: IpAddr, datagram: udp::Datagram) -> Content {
+    fn udp(&mut self, source: IpAddr, destination: IpAddr, datagram: udp::Datagram) -> Content {
         let path = Path {
             local: SocketAddr::new(source, datagram.source_port),
             remote: SocketAddr::new(destination, datagram.destination_port),
@@ -455,7 +486,10 @@ impl Dissector {
         if has(500) { self.ike(path, false, &datagram.payload) } else { Content::Udp(datagram) }
     }
 
-    fn ike(&self, path: Path, marker: bool, octets: &[u8]) -> Content {
+    fn ike(&mut self, path: Path, marker: bool, octets: &[u8]) -> Content {
+        if is_isakmp(octets) {
+            return Content::Isakmp(Box::new(self.isakmp.see(path, marker, octets)));
+        }
         let header = Header::parse(octets).ok();
         let message = Message::parse(octets);
         let mut payloads = Vec::new();

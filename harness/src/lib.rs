@@ -10,6 +10,7 @@ pub mod evidence;
 pub mod expectations;
 pub mod features;
 pub mod fragments;
+pub mod isakmp;
 pub mod profile;
 pub mod report;
 pub mod requirements;

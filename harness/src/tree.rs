@@ -252,7 +252,7 @@ fn attributes(configuration: &Configuration) -> Vec<Node> {
 }
 
 /// Octets in hexadecimal, shortened in the middle.
-fn octets(name: &str, data: &[u8]) -> Node {
+pub(crate) fn octets(name: &str, data: &[u8]) -> Node {
     const SHOWN: usize = 16;
     let hex = |octets: &[u8]| {
         octets.iter().fold(String::new(), |mut text, octet| {
@@ -268,19 +268,19 @@ fn octets(name: &str, data: &[u8]) -> Node {
     Node::leaf(name, value)
 }
 
-fn count(octets: usize) -> String {
+pub(crate) fn count(octets: usize) -> String {
     crate::text::count(octets, "octet")
 }
 
 /// A derived field that the sender has made otherwise.
-fn deviant<T: Display>(name: &str, field: Derived<T>) -> Option<Node> {
+pub(crate) fn deviant<T: Display>(name: &str, field: Derived<T>) -> Option<Node> {
     match field {
         Derived::Computed => None,
         Derived::Exactly(value) => Some(Node::leaf(name, format_args!("{value} (not what it should be)"))),
     }
 }
 
-fn reserved(name: &str, value: u32) -> Option<Node> {
+pub(crate) fn reserved(name: &str, value: u32) -> Option<Node> {
     (value != 0).then(|| Node::leaf(name, format_args!("{value:#x}")))
 }
 

@@ -116,7 +116,7 @@ fn the_junit_report() {
     assert_eq!(children("error"), [("Without a tunnel".to_owned(), "inconclusive".to_owned())]);
     assert_eq!(children("skipped"), [("Only with version 1".to_owned(), "not applicable".to_owned())]);
     let skipped = document.descendants().find(|node| node.has_tag_name("skipped")).unwrap();
-    assert_eq!(skipped.attribute("message"), Some("profile self does not support ikev1"));
+    assert_eq!(skipped.attribute("message"), Some("profile edge does not support ikev1"));
     let failure = document.descendants().find(|node| node.has_tag_name("failure")).unwrap();
     assert_eq!(failure.attribute("message"), Some("expected the answer within 2 s; came nothing ]]> <&>"));
     assert!(failure.text().unwrap().contains("came: nothing ]] > <&> (seen at 1.5 s)"), "{:?}", failure.text());
@@ -130,7 +130,7 @@ fn evidence_lies_beside_the_report() {
         .report()
         .scenarios
         .iter()
-        .filter(|outcome| outcome.reason.as_deref() != Some("profile self does not support ikev1"))
+        .filter(|outcome| outcome.reason.as_deref() != Some("profile edge does not support ikev1"))
     {
         assert_eq!(outcome.evidence.len(), 4, "{}", outcome.scenario);
         for file in &outcome.evidence {

@@ -18,7 +18,7 @@ fn counterpeer(args: &[&str]) -> (Option<i32>, String, String) {
 
 #[test]
 fn every_message_is_decoded_and_every_encrypted_body_decrypted() {
-    for name in ["v2cbc", "v2gcm"] {
+    for name in ["v2cbc", "v2gcm", "v1main", "v1aggr"] {
         let file = captures().join(format!("{name}.pcap"));
         let (status, text, err) = counterpeer(&["decode", file.to_str().unwrap()]);
         assert_eq!((status, err.as_str()), (Some(0), ""));
@@ -108,16 +108,57 @@ fn evidence(name: &str) -> Evidence {
     Evidence {
         records: records.collect(),
         ike_keys: wireshark::read_ike_table(&table("ikev2_decryption_table")).unwrap(),
+        isakmp_keys: wireshark::read_isakmp_table(&table("ikev1_decryption_table")).unwrap(),
         esp_keys: wireshark::read_esp_table(&table("esp_sa")).unwrap(),
         clock: Clock::Virtual,
         ..Evidence::default()
     }
 }
 
+/// What tshark prints of a folder of evidence.
+fn tshark(place: &Path, args: &[&str]) -> String {
+    let output = Command::new("tshark")
+        .env("WIRESHARK_CONFIG_DIR", place)
+        .arg("-r")
+        .arg(place.join("capture.pcapng"))
+        .args(["-o", "esp.enable_encryption_decode:TRUE", "-o", "esp.enable_authentication_check:TRUE"])
+        .args(args)
+        .output()
+        .unwrap();
+    String::from_utf8_lossy(&output.stdout).into_owned()
+}
+
+fn tshark_is_there() -> bool {
+    let there = Command::new("tshark").arg("--version").output().is_ok();
+    if !there {
+        eprintln!("tshark is not installed: nothing is checked");
+    }
+    there
+}
+
+#[test]
+fn tshark_decrypts_the_ikev1_that_we_write() {
+    if !tshark_is_there() {
+        return;
+    }
+    for (name, packets, key_exchange) in [("v1main", 13, true), ("v1aggr", 10, false)] {
+        let folder = tempfile::tempdir().unwrap();
+        let store = Store::open(folder.path()).unwrap();
+        store.keep("x", "the title", &evidence(name)).unwrap();
+        let all = tshark(&folder.path().join("captures/x"), &["-V"]);
+        assert_eq!(all.matches("Interface name: outside").count(), packets, "{name}");
+        assert_eq!(all.matches("Echo (ping) request").count(), 2, "{name}: {all}");
+        // Of each quick mode: three hashes, two offers, two names of the client networks in both directions.
+        assert_eq!(all.matches("ID type: IPV4_ADDR_SUBNET (4)").count(), 4, "{name}: {all}");
+        assert_eq!(all.matches("ID type: IPV4_ADDR (1)").count(), 2, "{name}");
+        assert_eq!(all.matches("Transform ID: AES (12)").count(), 2, "{name}");
+        assert_eq!(all.matches("Payload: Key Exchange (4)").count(), if key_exchange { 4 } else { 2 }, "{name}");
+    }
+}
+
 #[test]
 fn tshark_decrypts_what_we_write() {
-    if Command::new("tshark").arg("--version").output().is_err() {
-        eprintln!("tshark is not installed: nothing is checked");
+    if !tshark_is_there() {
         return;
     }
     for name in ["v2cbc", "v2gcm"] {
@@ -125,17 +166,7 @@ fn tshark_decrypts_what_we_write() {
         let store = Store::open(folder.path()).unwrap();
         store.keep("x", "the title", &evidence(name)).unwrap();
         let place = folder.path().join("captures/x");
-        let tshark = |args: &[&str]| {
-            let output = Command::new("tshark")
-                .env("WIRESHARK_CONFIG_DIR", &place)
-                .arg("-r")
-                .arg(place.join("capture.pcapng"))
-                .args(["-o", "esp.enable_encryption_decode:TRUE", "-o", "esp.enable_authentication_check:TRUE"])
-                .args(args)
-                .output()
-                .unwrap();
-            String::from_utf8_lossy(&output.stdout).into_owned()
-        };
+        let tshark = |args: &[&str]| tshark(&place, args);
         let all = tshark(&["-V"]);
         assert_eq!(all.matches("Echo (ping) request").count(), 2, "{name}: {all}");
         assert_eq!(all.matches("Payload: Authentication (39)").count(), 2, "{name}");

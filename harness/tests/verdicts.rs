@@ -139,7 +139,7 @@ fn a_scenario_that_cannot_be_set_up_is_inconclusive() {
 fn what_is_lacking_is_not_applicable() {
     let (status, before) = outcome("@ESP-SEQ-001 @needs:ikev1", "Then it does not hold");
     assert_eq!((status, before.verdict), (125, Verdict::NotApplicable), "nothing was judged");
-    assert_eq!(before.reason.as_deref(), Some("profile self does not support ikev1"));
+    assert_eq!(before.reason.as_deref(), Some("profile edge does not support ikev1"));
     let (_, during) = outcome(
         "@ESP-SEQ-001 @ESP-SEQ-002",
         "Then it holds [ESP-SEQ-001] / Then it turns out to be absent [ESP-SEQ-002]",

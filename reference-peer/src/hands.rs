@@ -92,6 +92,8 @@ pub struct IsakmpDraft {
     pub iv: Option<Vec<u8>>,
     /// Compute the HASH payload again over what is really sent, after the hand.
     pub repair_hash: bool,
+    /// Flip a bit of the HASH payload after that.
+    pub flip_hash: bool,
 }
 
 /// What a hand may know of the ESP or AH packet that it edits.

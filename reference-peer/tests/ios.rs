@@ -198,7 +198,7 @@ fn summary(mapping: &Mapping) -> String {
         "{} outside {:?} {:?}, inside {:?} {:?}\n",
         gateway.name, mapping.outside, gateway.outside, mapping.inside, gateway.inside
     );
-    for connection in &mapping.isakmp.connections {
+    for connection in &mapping.gateway.isakmp.connections {
         let IsakmpConnection { name, local, remote, keyring, .. } = connection;
         let policies: Vec<_> =
             connection.policies.iter().map(|policy| format!("{} {policy}", policy.priority)).collect();
@@ -240,8 +240,8 @@ fn whole_routers_become_gateways() {
     // Documents agree about the gateway that they configure.
     assert_eq!(summary(&gateway(&all["invalid-spi-a"])), summary(&gateway(&all["invalid-spi-a-flat"])));
     let (a, b) = (gateway(&all["invalid-spi-a"]), gateway(&all["invalid-spi-b"]));
-    assert!(a.invalid_spi_recovery && b.invalid_spi_recovery);
-    let (a, b) = (&a.isakmp.connections[0], &b.isakmp.connections[0]);
+    assert!(a.gateway.invalid_spi_recovery && b.gateway.invalid_spi_recovery);
+    let (a, b) = (&a.gateway.isakmp.connections[0], &b.gateway.isakmp.connections[0]);
     assert_eq!((a.remote, b.remote), (Remote::Address(b.local), Remote::Address(a.local)));
     let (x, y) = (&a.children[0], &b.children[0]);
     assert_eq!((&x.local_ts, &x.remote_ts, &x.transform_sets), (&y.remote_ts, &y.local_ts, &y.transform_sets));
@@ -254,7 +254,8 @@ fn windows_are_of_the_router_or_of_an_entry() {
     let all = configurations();
     assert_eq!(gateway(&all["anti-replay-global"]).gateway.data.replay_window, Window::Packets(1024));
     let of = gateway(&all["anti-replay-map"]);
-    let windows: Vec<_> = of.isakmp.connections.iter().map(|c| (c.remote, c.children[0].replay_window)).collect();
+    let windows: Vec<_> =
+        of.gateway.isakmp.connections.iter().map(|c| (c.remote, c.children[0].replay_window)).collect();
     let peer = |text: &str| Remote::Address(text.parse().unwrap());
     assert_eq!(
         windows,
@@ -295,24 +296,24 @@ fn fragments_become_gateways_with_what_they_leave_out() {
 
     let interface = "interface FastEthernet0/0\n ip address 10.9.0.1 255.0.0.0\n crypto map";
     let nat = gateway(&format!("{}\n{interface} test2{REST}", all["nat-keepalive"]));
-    assert_eq!(nat.isakmp.connections[0].nat_keepalive, Some(Duration::from_secs(20)));
+    assert_eq!(nat.gateway.isakmp.connections[0].nat_keepalive, Some(Duration::from_secs(20)));
     let peers = format!(
         "{}\ncrypto ipsec transform-set txfm esp-aes esp-sha-hmac\n{interface} green{REST}",
         all["dpd-several-peers"]
     );
-    let names: Vec<_> = gateway(&peers).isakmp.connections.into_iter().map(|c| c.name).collect();
+    let names: Vec<_> = gateway(&peers).gateway.isakmp.connections.into_iter().map(|c| c.name).collect();
     assert_eq!(names, ["green-1#1", "green-1#2", "green-1#3"]);
     let idle = format!(
         "{}\n set peer 10.0.0.9\n set transform-set t\n match address 101\n\
          crypto ipsec transform-set t esp-aes esp-sha-hmac\n mode transport\n{interface} test{REST}",
         all["idle-map"]
     );
-    let child = gateway(&idle).isakmp.connections[0].children[0].clone();
+    let child = gateway(&idle).gateway.isakmp.connections[0].children[0].clone();
     assert_eq!((child.idle_time, child.transform_sets[0].mode), (Some(Duration::from_secs(600)), Mode::Transport));
     let global = idle.replace("set security-association idle-time 600", "description x");
-    assert_eq!(gateway(&global).isakmp.connections[0].children[0].idle_time, None);
+    assert_eq!(gateway(&global).gateway.isakmp.connections[0].children[0].idle_time, None);
     let global = format!("{}{global}", all["idle-global"]);
-    assert_eq!(gateway(&global).isakmp.connections[0].children[0].idle_time, Some(Duration::from_secs(600)));
+    assert_eq!(gateway(&global).gateway.isakmp.connections[0].children[0].idle_time, Some(Duration::from_secs(600)));
 }
 
 #[test]

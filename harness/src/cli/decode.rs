@@ -14,7 +14,7 @@ pub(super) struct DecodeArgs {
     /// The capture.
     #[arg(value_name = "FILE")]
     file: PathBuf,
-    /// Folder with Wireshark's key tables (ikev2_decryption_table, esp_sa); that of the capture if not given.
+    /// Folder with Wireshark's key tables (ikev1_decryption_table, ikev2_decryption_table, esp_sa); that of the capture if not given.
     #[arg(long, value_name = "DIR")]
     keys: Option<PathBuf>,
     /// Print for people or for programs.

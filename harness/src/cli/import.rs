@@ -135,7 +135,7 @@ fn keep_key(path: &Path, mapping: &Mapping, err: &mut dyn Write) -> Result<(), F
         reference_peer::config::Remote::Address(address) => connection.keyring.by_address(address).cloned(),
         reference_peer::config::Remote::Any => connection.keyring.keys.first().map(|key| key.secret.clone()),
     };
-    let mut keys: Vec<_> = mapping.isakmp.connections.iter().filter_map(secrets).collect();
+    let mut keys: Vec<_> = mapping.gateway.isakmp.connections.iter().filter_map(secrets).collect();
     let Some(key) = keys.first().cloned() else {
         return Err(Failure::usage(format!("{}: the configuration has no key to keep there", path.display())));
     };

@@ -41,7 +41,15 @@ pub(super) fn check(args: &CheckArgs, out: &mut dyn Write) -> Result<u8, Failure
     let ike = profile.ike();
     row("IKE versions", words(ike.versions.iter().map(ToString::to_string).collect()))?;
     if !ike.versions.is_empty() {
-        row("IKE proposals", words(ike.proposals.iter().map(ToString::to_string).collect()))?;
+        if ike.speaks(2) {
+            row("IKEv2 proposals", words(ike.proposals.iter().map(ToString::to_string).collect()))?;
+        }
+        if ike.speaks(1) {
+            row("IKEv1 policies", words(ike.policies.iter().map(ToString::to_string).collect()))?;
+            let exchanges = ike.exchanges.iter().map(|exchange| format!("{exchange:?} mode").to_lowercase());
+            row("IKEv1 exchanges", words(exchanges.collect()))?;
+            row("forward secrecy", words(ike.pfs.iter().map(ToString::to_string).collect()))?;
+        }
         if let Some(identities) = &ike.identities {
             row("identities", format!("DUT {}, testers {}", identities.dut, identities.testers))?;
         }

@@ -71,6 +71,15 @@ pub struct IkeKeys {
     pub integrity: u16,
 }
 
+/// The key of one ISAKMP SA.
+#[derive(Clone, PartialEq, Eq)]
+pub struct IsakmpKey {
+    /// Cookie of the initiator.
+    pub initiator_cookie: u64,
+    /// Key of the cipher (RFC 2409 appendix B).
+    pub encryption_key: Vec<u8>,
+}
+
 /// Keys of one ESP SA, one direction.
 #[derive(Clone, PartialEq, Eq)]
 pub struct EspKeys {
@@ -116,8 +125,10 @@ pub enum Clock {
 pub struct Evidence {
     /// The packets, in the order in which they were seen.
     pub records: Vec<Record>,
-    /// Keys of the IKE SAs.
+    /// Keys of the SAs of IKEv2.
     pub ike_keys: Vec<IkeKeys>,
+    /// Keys of the ISAKMP SAs.
+    pub isakmp_keys: Vec<IsakmpKey>,
     /// Keys of the ESP SAs.
     pub esp_keys: Vec<EspKeys>,
     /// What else happened.
@@ -131,6 +142,12 @@ pub struct Evidence {
 impl std::fmt::Debug for IkeKeys {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         write!(f, "IkeKeys({:016x}, {:016x})", self.spis.0, self.spis.1)
+    }
+}
+
+impl std::fmt::Debug for IsakmpKey {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "IsakmpKey({:016x})", self.initiator_cookie)
     }
 }
 

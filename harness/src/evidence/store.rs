@@ -60,6 +60,9 @@ impl Store {
         if !evidence.ike_keys.is_empty() {
             files.push((wireshark::IKE_TABLE, wireshark::ike_table(&evidence.ike_keys).into_bytes()));
         }
+        if !evidence.isakmp_keys.is_empty() {
+            files.push((wireshark::ISAKMP_TABLE, wireshark::isakmp_table(&evidence.isakmp_keys).into_bytes()));
+        }
         if !evidence.esp_keys.is_empty() {
             files.push((wireshark::ESP_TABLE, wireshark::esp_table(&evidence.esp_keys).into_bytes()));
         }

@@ -3,11 +3,13 @@
 //! Wireshark 4.0 knows no CCM and no ChaCha20-Poly1305 in ESP, no ChaCha20-Poly1305 in IKE and no AES-based integrity.
 //! Such SAs stand behind `#!`, a comment to Wireshark that only we read.
 
-use super::{EspKeys, IkeKeys};
+use super::{EspKeys, IkeKeys, IsakmpKey};
 use std::fmt::Write as _;
 
 /// Name of the table for IKEv2, as Wireshark looks for it in its configuration folder.
 pub const IKE_TABLE: &str = "ikev2_decryption_table";
+/// Name of the table for IKEv1.
+pub const ISAKMP_TABLE: &str = "ikev1_decryption_table";
 /// Name of the table for ESP.
 pub const ESP_TABLE: &str = "esp_sa";
 
@@ -83,6 +85,14 @@ pub fn ike_table(keys: &[IkeKeys]) -> String {
     table
 }
 
+/// The table of ISAKMP SAs: initiator's cookie and key of the cipher.
+pub fn isakmp_table(keys: &[IsakmpKey]) -> String {
+    keys.iter().fold(String::new(), |mut table, keys| {
+        let _ = writeln!(table, "{:016x},{}", keys.initiator_cookie, hex(&keys.encryption_key));
+        table
+    })
+}
+
 /// The table of ESP SAs, in the eight columns of Wireshark 4.0.
 pub fn esp_table(keys: &[EspKeys]) -> String {
     let mut table = String::new();
@@ -151,6 +161,25 @@ pub fn read_ike_table(text: &str) -> Result<Vec<IkeKeys>, String> {
                 encryption_keys,
                 integrity_keys: (key(ai)?, key(ar)?),
             })
+        })
+        .collect()
+}
+
+/// Reads a table of ISAKMP SAs.
+///
+/// # Errors
+/// The line that cannot be read.
+pub fn read_isakmp_table(text: &str) -> Result<Vec<IsakmpKey>, String> {
+    rows(text)
+        .map(|(line, row)| {
+            let fault = |what: &str| format!("{ISAKMP_TABLE} line {line}: {what}");
+            let [cookie, key] = row.as_slice() else {
+                return Err(fault(&format!("{} columns instead of 2", row.len())));
+            };
+            let initiator_cookie =
+                u64::from_str_radix(cookie, 16).map_err(|_| fault("the cookie is no hexadecimal number"))?;
+            let encryption_key = unhex(key).ok_or_else(|| fault("the key is no hexadecimal number"))?;
+            Ok(IsakmpKey { initiator_cookie, encryption_key })
         })
         .collect()
 }
@@ -253,6 +282,18 @@ mod tests {
         assert_eq!(read_ike_table(&table).unwrap(), all);
         let own: Vec<&str> = table.lines().filter(|line| line.starts_with(OWN)).collect();
         assert_eq!(own.len(), 3, "DES, AES-XCBC and ChaCha20 are ours alone: {own:#?}");
+    }
+
+    #[test]
+    fn the_isakmp_table_reads_back() {
+        let keys = [16, 24, 8].map(|length| IsakmpKey { initiator_cookie: 0xab, encryption_key: vec![7; length] });
+        let table = isakmp_table(&keys);
+        assert_eq!(read_isakmp_table(&table).unwrap(), keys);
+        assert!(table.starts_with("00000000000000ab,07070707070707070707070707070707\n"));
+        let read = |text| read_isakmp_table(text).unwrap_err();
+        assert_eq!(read("ab,12,13"), "ikev1_decryption_table line 1: 3 columns instead of 2");
+        assert_eq!(read("\nxy,12"), "ikev1_decryption_table line 2: the cookie is no hexadecimal number");
+        assert_eq!(read("ab,123"), "ikev1_decryption_table line 1: the key is no hexadecimal number");
     }
 
     #[test]

@@ -58,6 +58,13 @@ pub(super) fn read(text: &str, path: &Path, built_in: bool) -> Result<Profile, P
             resolved.map_err(|(position, message)| at(Some(position), format!("manual.static.keys: {message}")))?;
         }
     }
+    // With one version of IKE alone there is no doubt which of them a hook begins.
+    if profile.ike().speaks(1)
+        && !profile.ike().speaks(2)
+        && let Some(initiate) = profile.control.get("initiate").cloned()
+    {
+        profile.control.entry("initiate_ikev1".to_owned()).or_insert(initiate);
+    }
     match fault(&profile) {
         Some((keys, message)) => {
             let message = format!("{}: {message}", keys.join("."));
@@ -93,8 +100,21 @@ fn fault(profile: &Profile) -> Option<Fault> {
         return fault(&["inside"], "give at least one address of the DUT and one for hosts");
     }
     if let Some(ike) = &profile.ike {
-        if ike.proposals.is_empty() {
-            return fault(&["ike", "proposals"], "give at least one proposal, such as aes128-sha256-modp2048");
+        if ike.speaks(2) && ike.proposals.is_empty() {
+            let message = "give at least one proposal for IKEv2, such as aes128-sha256-modp2048";
+            return fault(&["ike", "proposals"], message);
+        }
+        if ike.speaks(1) && ike.policies.is_empty() {
+            return fault(&["ike", "policies"], "give at least one policy for IKEv1, such as aes128-sha1-modp2048");
+        }
+        if ike.speaks(1) && ike.exchanges.is_empty() {
+            return fault(&["ike", "exchanges"], "the exchanges of phase 1 are main and aggressive");
+        }
+        if ike.speaks(1) && ike.pfs.is_empty() {
+            return fault(&["ike", "pfs"], "give groups for quick mode, or none");
+        }
+        if !ike.speaks(1) && !ike.policies.is_empty() {
+            return fault(&["ike", "policies"], "this is for IKEv1, which is not among ike.versions");
         }
         if ike.versions.is_empty() || ike.versions.iter().any(|version| !matches!(version, 1 | 2)) {
             return fault(&["ike", "versions"], "the versions of IKE are 1 and 2");
@@ -285,8 +305,23 @@ control:
             assert!(profile.lacks(unmet).is_some(), "{unmet}");
         }
         for need in Profile::NEEDS {
-            assert_eq!(Profile::built_in().lacks(need).is_some(), matches!(need, "ikev1"), "{need}");
+            assert_eq!(Profile::built_in().lacks(need), None, "{need}");
         }
+    }
+
+    #[test]
+    fn a_dut_with_ikev1_alone_needs_no_proposals() {
+        let from = "versions: [2]\n  proposals: [aes128-sha1-modp2048, aes128gcm16-prfsha256-ecp256]";
+        let to = "versions: [1]\n  policies: [3des-md5-modp1024]\n  exchanges: [main, aggressive]\n  pfs: [modp1024]";
+        let profile = plain(from, to).unwrap();
+        assert_eq!(profile.ike().policies[0].to_string(), "3des-md5-modp1024");
+        for met in ["ikev1", "ikev1-main", "ikev1-aggressive", "ikev1-pfs"] {
+            assert_eq!(profile.lacks(met), None, "{met}");
+        }
+        assert!(profile.lacks("ikev2").is_some());
+        let main_alone = plain(from, "versions: [1]\n  policies: [3des-md5-modp1024]").unwrap();
+        assert_eq!(main_alone.lacks("ikev1-main"), None);
+        assert!(main_alone.lacks("ikev1-aggressive").is_some() && main_alone.lacks("ikev1-pfs").is_some());
     }
 
     #[test]
@@ -294,7 +329,12 @@ control:
         refused("replay_window", "replay_widnow", 10, "unknown key \"replay_widnow\": did you mean \"replay_window\"?");
         refused("testers:", "tester:", 2, "did you mean \"testers\"?");
         refused("claims:", "claim:", 13, "did you mean \"claims\"?");
-        refused("versions", "qqqqqqqqqqqq", 5, "known here are versions, identities, psk, proposals");
+        refused(
+            "versions",
+            "qqqqqqqqqqqq",
+            5,
+            "known here are versions, identities, psk, proposals, policies, exchanges, pfs",
+        );
     }
 
     #[test]
@@ -311,6 +351,13 @@ control:
         refused("df_bit: copy", "df_bit: keep", 11, "keep");
         refused("aes128-sha1-modp2048", "aes128-sha1-modp2047", 6, "unknown algorithm `modp2047`, did you mean");
         refused("versions: [2]", "versions: [3]", 5, "the versions of IKE are 1 and 2");
+        let policies = "versions: [1]\n  policies:";
+        refused("versions: [2]", "versions: [1, 2]", 4, "give at least one policy for IKEv1");
+        refused("versions: [2]", &format!("{policies} [aes-sha1-modp2047]"), 6, "unknown algorithm `modp2047`, did");
+        refused("versions: [2]", &format!("{policies} [aes128ctr-sha1-modp2048]"), 6, "the ciphers of ISAKMP are des");
+        refused("versions: [2]", "versions: [2]\n  policies: [des-sha1-modp768]", 6, "not among ike.versions");
+        refused("versions: [2]", &format!("{policies} [des-sha1-modp768]\n  exchanges: [base]"), 7, "base");
+        refused("versions: [2]", &format!("{policies} [des-sha1-modp768]\n  pfs: [modp]"), 7, "is not a group such as");
         refused("interface: veth-out, ", "", 2, "the key \"interface\" is missing");
         refused("[\"ssh\", \"edge\", \"clear crypto sa\"]", "[]", 14, "the hook clear_sas has no program");
         refused("name: edge-router", "name: ''", 1, "a DUT needs a name");

@@ -1,5 +1,6 @@
 //! A profile of the router that a running-config configures.
 
+use super::Pfs;
 use ipnet::IpNet;
 use reference_peer::config::ios::{Interface, Mapping, Router};
 use reference_peer::config::isakmp::{IsakmpConnection, TransformSet};
@@ -37,7 +38,7 @@ pub fn variable(router: &str) -> String {
 pub fn profile(router: &Router, mapping: &Mapping, import: &Import) -> String {
     let name = router.hostname.clone().unwrap_or_else(|| "router".to_owned());
     let mut yaml = String::new();
-    let connections = &mapping.isakmp.connections;
+    let connections = &mapping.gateway.isakmp.connections;
     let mut out = |line: String| {
         yaml.push_str(&line);
         yaml.push('\n');
@@ -58,7 +59,7 @@ pub fn profile(router: &Router, mapping: &Mapping, import: &Import) -> String {
             claims.push("dpd-on-demand");
         }
     }
-    if mapping.invalid_spi_recovery {
+    if mapping.gateway.invalid_spi_recovery {
         claims.push("invalid-spi-recovery");
     }
     out(format!("claims: [{}]", claims.join(", ")));
@@ -76,7 +77,7 @@ fn outside(out: &mut impl FnMut(String), router: &Router, mapping: &Mapping, imp
     link(out, import.outside.as_deref(), "outside0", &mapping.outside);
     out(format!("  dut: {}", list(addresses(router, &mapping.outside))));
     let mut peers = BTreeSet::new();
-    for connection in &mapping.isakmp.connections {
+    for connection in &mapping.gateway.isakmp.connections {
         if let Remote::Address(address) = connection.remote {
             peers.insert(address);
         }
@@ -133,18 +134,22 @@ fn link(out: &mut impl FnMut(String), given: Option<&str>, default: &str, router
 fn ike(out: &mut impl FnMut(String), name: &str, connections: &[IsakmpConnection], import: &Import) {
     out("ike:".to_owned());
     out("  versions: [1]".to_owned());
-    let mut proposals = Vec::new();
+    let mut policies = Vec::new();
     for policy in connections.iter().flat_map(|connection| &connection.policies) {
         let usable = policy.authentication == reference_peer::config::isakmp::IsakmpAuthentication::PreShared;
         let words = policy.to_string();
-        if usable && !proposals.contains(&words) {
-            proposals.push(words);
+        if usable && !policies.contains(&words) {
+            policies.push(words);
         }
     }
-    if proposals.is_empty() {
+    if policies.is_empty() {
         out("  # The router has no policy with pre-shared keys: complete it, and this.".to_owned());
     }
-    out(format!("  proposals: [{}]", proposals.join(", ")));
+    out(format!("  policies: [{}]", policies.join(", ")));
+    let aggressive = connections.iter().any(|connection| connection.accept_aggressive);
+    out(format!("  exchanges: [{}]", if aggressive { "main, aggressive" } else { "main" }));
+    let groups = connections.iter().flat_map(|connection| &connection.children).map(|child| Pfs(child.pfs).to_string());
+    out(format!("  pfs: {}", list(groups.collect::<BTreeSet<_>>())));
     match &import.psk_file {
         Some(file) => out(format!("  psk: {{file: {}}}", quoted(&file.display().to_string()))),
         None => {
@@ -161,7 +166,7 @@ fn ike(out: &mut impl FnMut(String), name: &str, connections: &[IsakmpConnection
 }
 
 fn ipsec(out: &mut impl FnMut(String), mapping: &Mapping) {
-    let connections = &mapping.isakmp.connections;
+    let connections = &mapping.gateway.isakmp.connections;
     let data = &mapping.gateway.data;
     out("ipsec:".to_owned());
     let native_only = connections.iter().all(|connection| connection.nat_traversal == NatTraversal::Off);
@@ -241,7 +246,7 @@ fn protected(out: &mut impl FnMut(String), mapping: &Mapping) {
 /// The selectors of all children, each pair once.
 fn children(mapping: &Mapping) -> Vec<(Selector, Selector)> {
     let mut pairs = Vec::new();
-    for child in mapping.isakmp.connections.iter().flat_map(|connection| &connection.children) {
+    for child in mapping.gateway.isakmp.connections.iter().flat_map(|connection| &connection.children) {
         let pair = (child.local_ts.clone(), child.remote_ts.clone());
         if !pairs.contains(&pair) {
             pairs.push(pair);

@@ -8,9 +8,10 @@ mod values;
 
 pub use check::ProfileError;
 pub use manual::{Directions, Fixed, Keys, Manual};
-pub use values::{AddressRange, HostAddress, OneOrMany, Secret, Window, Words, parse_duration};
+pub use values::{AddressRange, HostAddress, OneOrMany, Pfs, Secret, Window, Words, parse_duration};
 
 use ipnet::IpNet;
+use reference_peer::config::isakmp::{IsakmpPolicy, Phase1};
 use reference_peer::config::{EspProposal, IkeProposal};
 use serde::{Deserialize, Serialize};
 use std::collections::{BTreeMap, BTreeSet};
@@ -179,8 +180,45 @@ pub struct Ike {
     pub identities: Option<Identities>,
     /// Pre-shared key.
     pub psk: Secret,
-    /// Proposals that the DUT takes, such as `aes128-sha1-modp2048`, best first.
+    /// Proposals that the DUT takes with IKEv2, such as `aes128-sha1-modp2048`, best first.
+    #[serde(default)]
     pub proposals: Words<IkeProposal>,
+    /// Policies for phase 1 of IKEv1 that the DUT has, such as `3des-md5-modp1024`, best first.
+    #[serde(default)]
+    pub policies: Words<IsakmpPolicy>,
+    /// Exchanges of phase 1 of IKEv1 that the DUT answers.
+    #[serde(default = "default_exchanges")]
+    pub exchanges: BTreeSet<Exchange>,
+    /// Groups that the DUT takes for perfect forward secrecy in quick mode, such as `modp2048`, best first; `none` if it
+    /// does without. The tester offers the first.
+    #[serde(default = "default_pfs")]
+    pub pfs: Words<Pfs>,
+}
+
+impl Ike {
+    /// Does the DUT speak this version of IKE?
+    pub fn speaks(&self, version: u8) -> bool {
+        self.versions.contains(&version)
+    }
+}
+
+/// An exchange of phase 1 of IKEv1.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Deserialize, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Exchange {
+    /// Main mode.
+    Main,
+    /// Aggressive mode.
+    Aggressive,
+}
+
+impl From<Phase1> for Exchange {
+    fn from(phase1: Phase1) -> Self {
+        match phase1 {
+            Phase1::Main => Self::Main,
+            Phase1::Aggressive => Self::Aggressive,
+        }
+    }
 }
 
 /// Identities in IKE.
@@ -359,6 +397,9 @@ impl Profile {
             identities: None,
             psk: Secret::none(),
             proposals: Words::default(),
+            policies: Words::default(),
+            exchanges: BTreeSet::new(),
+            pfs: default_pfs(),
         });
         self.ike.as_ref().unwrap_or(&NONE)
     }
@@ -456,8 +497,11 @@ impl Profile {
                         let testers = self.outside.testers.iter().any(|range| range.first().is_ipv6());
                         testers && self.outside.dut.iter().any(|dut| dut.address().is_ipv6())
                     }
-                    "ikev1" => self.ike().versions.contains(&1),
-                    "ikev2" => self.ike().versions.contains(&2),
+                    "ikev1" => self.ike().speaks(1),
+                    "ikev1-main" => self.begins(Exchange::Main),
+                    "ikev1-aggressive" => self.begins(Exchange::Aggressive),
+                    "ikev1-pfs" => self.ike().speaks(1) && self.ike().pfs.iter().any(|pfs| pfs.0.is_some()),
+                    "ikev2" => self.ike().speaks(2),
                     _ => false,
                 };
                 (has, format!("profile {name} does not support {need}"))
@@ -466,8 +510,13 @@ impl Profile {
         (!has).then_some(otherwise)
     }
 
+    /// Does the DUT answer this exchange of phase 1 of IKEv1?
+    fn begins(&self, exchange: Exchange) -> bool {
+        self.ike().speaks(1) && self.ike().exchanges.contains(&exchange)
+    }
+
     /// The needs that are not of the forms `claim.X` and `control.X`.
-    pub const NEEDS: [&str; 17] = [
+    pub const NEEDS: [&str; 20] = [
         "ah",
         "bundle",
         "inner-ipv6",
@@ -484,6 +533,9 @@ impl Profile {
         "ipv4",
         "ipv6",
         "ikev1",
+        "ikev1-main",
+        "ikev1-aggressive",
+        "ikev1-pfs",
         "ikev2",
     ];
 }
@@ -507,6 +559,14 @@ fn default_ready_within() -> Duration {
 
 fn default_stop_within() -> Duration {
     Duration::from_secs(10)
+}
+
+fn default_exchanges() -> BTreeSet<Exchange> {
+    [Exchange::Main].into()
+}
+
+fn default_pfs() -> Words<Pfs> {
+    Words(vec![Pfs(None)])
 }
 
 fn default_versions() -> BTreeSet<u8> {

@@ -1,11 +1,14 @@
 //! Values of a profile that are more than a word or a number.
 
+use crypto::Group;
+use reference_peer::config::Algorithm;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use std::fmt;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use std::path::{Path, PathBuf};
 use std::str::FromStr;
 use std::time::Duration;
+use wire::ikev2::TransformType;
 
 /// Reads a time with its unit: `500ms`, `10s`, `1.5 min`, `2 hours`, `1 day`.
 ///
@@ -260,6 +263,33 @@ where
 impl<T: fmt::Display> Serialize for Words<T> {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         serializer.collect_seq(self.0.iter().map(ToString::to_string))
+    }
+}
+
+/// A group for perfect forward secrecy in quick mode, by its word in proposals, or `none`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Pfs(pub Option<Group>);
+
+impl FromStr for Pfs {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        if text == "none" {
+            return Ok(Self(None));
+        }
+        let algorithm = Algorithm::from_word(text).filter(|algorithm| algorithm.kind == TransformType::KE);
+        let group = algorithm.and_then(|algorithm| Group::from_iana(algorithm.id));
+        let known = group.ok_or_else(|| format!("{text:?} is not a group such as modp2048 or ecp256, nor none"))?;
+        Ok(Self(Some(known)))
+    }
+}
+
+impl fmt::Display for Pfs {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.0 {
+            Some(group) => write!(f, "{}", Algorithm::new(TransformType::KE, group.id())),
+            None => f.write_str("none"),
+        }
     }
 }
 

@@ -3,8 +3,11 @@
 //! An edit waits for the first message that it fits, is used once (or as often as it says) and is gone. Edits are
 //! looked at in the order in which they were given.
 
-use reference_peer::hands::{Disposition, Draft, EspContext, EspDraft, Hands, MessageContext};
+use reference_peer::hands::{
+    Disposition, Draft, EspContext, EspDraft, Hands, IsakmpContext, IsakmpDraft, MessageContext,
+};
 use std::sync::{Arc, Mutex, PoisonError};
+use wire::ikev1;
 use wire::ikev2::{ExchangeType, Message};
 
 /// Which IKE messages an edit fits.
@@ -32,11 +35,48 @@ impl Which {
     }
 }
 
+/// Which IKEv1 messages an edit fits: all, as far as nothing is said.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct WhichIsakmp {
+    /// Exchange type.
+    pub exchange: Option<ikev1::ExchangeType>,
+    /// Place in the exchange, from 1.
+    pub number: Option<u8>,
+    /// Did the tester begin phase 1?
+    pub initiator: Option<bool>,
+    /// Message ID.
+    pub message_id: Option<u32>,
+}
+
+impl WhichIsakmp {
+    /// All messages of an exchange.
+    pub fn exchange(exchange: ikev1::ExchangeType) -> Self {
+        Self { exchange: Some(exchange), ..Self::default() }
+    }
+
+    /// Message `number` of an exchange, from 1.
+    pub fn message(exchange: ikev1::ExchangeType, number: u8) -> Self {
+        Self { number: Some(number), ..Self::exchange(exchange) }
+    }
+
+    fn fits(self, context: &IsakmpContext) -> bool {
+        self.exchange.is_none_or(|exchange| exchange == context.exchange)
+            && self.number.is_none_or(|number| number == context.number)
+            && self.initiator.is_none_or(|initiator| initiator == context.initiator)
+            && self.message_id.is_none_or(|id| id == context.message_id)
+    }
+}
+
+/// An IKEv1 message that is to be caught, ready to be sent.
+pub type CaughtIsakmp = Arc<Mutex<Option<ikev1::Message>>>;
+
 /// A message that is to be caught.
 pub type Caught = Arc<Mutex<Option<Draft>>>;
 
 type MessageEdit = Box<dyn FnMut(&mut Draft) -> Disposition + Send>;
 type ProtectedEdit = Box<dyn FnMut(&mut Message) -> Disposition + Send>;
+type IsakmpEdit = Box<dyn FnMut(&mut IsakmpDraft) -> Disposition + Send>;
+type IsakmpProtectedEdit = Box<dyn FnMut(&mut ikev1::Message) -> Disposition + Send>;
 type EspEdit = Box<dyn FnMut(&mut EspDraft) -> Disposition + Send>;
 type SealedEdit = Box<dyn FnMut(&mut Vec<u8>) -> Disposition + Send>;
 type PacketEdit = Box<dyn FnMut(&mut Vec<u8>) -> Disposition + Send>;
@@ -44,6 +84,8 @@ type PacketEdit = Box<dyn FnMut(&mut Vec<u8>) -> Disposition + Send>;
 enum Edit {
     Message(Which, MessageEdit),
     Protected(Which, ProtectedEdit),
+    Isakmp(WhichIsakmp, IsakmpEdit),
+    IsakmpProtected(WhichIsakmp, IsakmpProtectedEdit),
     Esp(EspEdit),
     Sealed(SealedEdit),
     Packet(PacketEdit),
@@ -61,45 +103,18 @@ pub struct Edits(Arc<Mutex<Vec<Waiting>>>);
 
 impl Edits {
     /// Edits the next message before protection.
-    pub fn message(&self, which: Which, mut edit: impl FnMut(&mut Draft) + Send + 'static) {
-        self.add(
-            Edit::Message(
-                which,
-                Box::new(move |draft| {
-                    edit(draft);
-                    Disposition::Send
-                }),
-            ),
-            Some(1),
-        );
+    pub fn message(&self, which: Which, edit: impl FnMut(&mut Draft) + Send + 'static) {
+        self.add(Edit::Message(which, sending(edit)), Some(1));
     }
 
     /// Edits every message before protection from now on.
-    pub fn every_message(&self, which: Which, mut edit: impl FnMut(&mut Draft) + Send + 'static) {
-        self.add(
-            Edit::Message(
-                which,
-                Box::new(move |draft| {
-                    edit(draft);
-                    Disposition::Send
-                }),
-            ),
-            None,
-        );
+    pub fn every_message(&self, which: Which, edit: impl FnMut(&mut Draft) + Send + 'static) {
+        self.add(Edit::Message(which, sending(edit)), None);
     }
 
     /// Edits the next message after protection.
-    pub fn protected(&self, which: Which, mut edit: impl FnMut(&mut Message) + Send + 'static) {
-        self.add(
-            Edit::Protected(
-                which,
-                Box::new(move |message| {
-                    edit(message);
-                    Disposition::Send
-                }),
-            ),
-            Some(1),
-        );
+    pub fn protected(&self, which: Which, edit: impl FnMut(&mut Message) + Send + 'static) {
+        self.add(Edit::Protected(which, sending(edit)), Some(1));
     }
 
     /// Keeps the next `times` messages from being sent, retransmissions not counted.
@@ -119,26 +134,52 @@ impl Edits {
         caught
     }
 
+    /// Edits the next IKEv1 message before encryption. Its hash is computed after that, unless the edit clears
+    /// `repair_hash`.
+    pub fn isakmp(&self, which: WhichIsakmp, edit: impl FnMut(&mut IsakmpDraft) + Send + 'static) {
+        self.add(Edit::Isakmp(which, sending(edit)), Some(1));
+    }
+
+    /// Edits every IKEv1 message before encryption from now on.
+    pub fn every_isakmp(&self, which: WhichIsakmp, edit: impl FnMut(&mut IsakmpDraft) + Send + 'static) {
+        self.add(Edit::Isakmp(which, sending(edit)), None);
+    }
+
+    /// Edits the next IKEv1 message after encryption.
+    pub fn isakmp_protected(&self, which: WhichIsakmp, edit: impl FnMut(&mut ikev1::Message) + Send + 'static) {
+        self.add(Edit::IsakmpProtected(which, sending(edit)), Some(1));
+    }
+
+    /// Keeps the next `times` IKEv1 messages from being sent; they are not retransmitted either. The IV of what follows
+    /// is as if they had never been.
+    pub fn hold_isakmp(&self, which: WhichIsakmp, times: Option<u32>) {
+        let hold = |draft: &mut IsakmpDraft| {
+            draft.encrypt = false;
+            Disposition::Drop
+        };
+        self.add(Edit::Isakmp(which, Box::new(hold)), times);
+    }
+
+    /// Keeps the next IKEv1 message from being sent, and gives it away as it would have been sent.
+    pub fn catch_isakmp(&self, which: WhichIsakmp) -> CaughtIsakmp {
+        let caught = CaughtIsakmp::default();
+        let into = caught.clone();
+        let take = move |message: &mut ikev1::Message| {
+            *into.lock().unwrap_or_else(PoisonError::into_inner) = Some(message.clone());
+            Disposition::Drop
+        };
+        self.add(Edit::IsakmpProtected(which, Box::new(take)), Some(1));
+        caught
+    }
+
     /// Edits the next ESP packet before protection.
-    pub fn esp(&self, mut edit: impl FnMut(&mut EspDraft) + Send + 'static) {
-        self.add(
-            Edit::Esp(Box::new(move |draft| {
-                edit(draft);
-                Disposition::Send
-            })),
-            Some(1),
-        );
+    pub fn esp(&self, edit: impl FnMut(&mut EspDraft) + Send + 'static) {
+        self.add(Edit::Esp(sending(edit)), Some(1));
     }
 
     /// Edits the next ESP packet after protection: SPI to ICV.
-    pub fn sealed(&self, mut edit: impl FnMut(&mut Vec<u8>) + Send + 'static) {
-        self.add(
-            Edit::Sealed(Box::new(move |esp| {
-                edit(esp);
-                Disposition::Send
-            })),
-            Some(1),
-        );
+    pub fn sealed(&self, edit: impl FnMut(&mut Vec<u8>) + Send + 'static) {
+        self.add(Edit::Sealed(sending(edit)), Some(1));
     }
 
     /// Edits the next IP packet, or all of them with `times` = `None`.
@@ -179,6 +220,14 @@ impl Edits {
     }
 }
 
+/// An edit after which the message goes on its way.
+fn sending<T>(mut edit: impl FnMut(&mut T) + Send + 'static) -> Box<dyn FnMut(&mut T) -> Disposition + Send> {
+    Box::new(move |draft| {
+        edit(draft);
+        Disposition::Send
+    })
+}
+
 impl Hands for Edits {
     fn message(&mut self, context: &MessageContext, draft: &mut Draft) -> Disposition {
         self.use_first(|edit| match edit {
@@ -190,6 +239,20 @@ impl Hands for Edits {
     fn protected(&mut self, context: &MessageContext, message: &mut Message) -> Disposition {
         self.use_first(|edit| match edit {
             Edit::Protected(which, apply) if which.fits(context) => Some(apply(message)),
+            _ => None,
+        })
+    }
+
+    fn isakmp(&mut self, context: &IsakmpContext, draft: &mut IsakmpDraft) -> Disposition {
+        self.use_first(|edit| match edit {
+            Edit::Isakmp(which, apply) if which.fits(context) => Some(apply(draft)),
+            _ => None,
+        })
+    }
+
+    fn isakmp_protected(&mut self, context: &IsakmpContext, message: &mut ikev1::Message) -> Disposition {
+        self.use_first(|edit| match edit {
+            Edit::IsakmpProtected(which, apply) if which.fits(context) => Some(apply(message)),
             _ => None,
         })
     }

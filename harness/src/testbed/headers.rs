@@ -230,11 +230,7 @@ impl Testbed {
         self.plan.inside_host = self.plan.dut_inside;
         (self.plan.dut_net, self.plan.tester_net) = (self.plan.dut_inside.into(), self.plan.tester_host.into());
         let plan = self.plan.clone();
-        self.reconfigure_tester(|config| {
-            for connection in &mut config.ike.connections {
-                super::lab::aim(connection, &plan);
-            }
-        });
+        self.reconfigure_tester(|config| super::lab::aim_all(config, &plan));
     }
 
     /// An address of the protected networks' version that is in neither of them (RFC 5737, RFC 3849).

@@ -5,7 +5,7 @@ use super::sim::{MTU, Sim};
 use super::traffic::HostsFragments;
 use super::tunnel::{CHILD, CONNECTION};
 use super::wire::WireLab;
-use super::{Edits, Plan, Setting, Settings, Testbed, Wanted, hub};
+use super::{Edits, Plan, Setting, Settings, Testbed, Wanted, hub, isakmp};
 use crate::dissect::{Dissector, Seen};
 use crate::evidence::{self, Clock, Direction, Evidence, Record};
 use crate::fragments::Collector;
@@ -19,6 +19,7 @@ use reference_peer::config::{
 };
 use reference_peer::deviation::{Deviation, DeviationSet};
 use reference_peer::gateway::{DeadPeerDetection, DpdMode, Gateway, GatewayConfig, Leg};
+use reference_peer::ike::v1::IsakmpKeys;
 use reference_peer::ike::v2::IkeKeys;
 use reference_peer::ipsec::keys::EspKeys;
 use reference_peer::ipsec::sequence::Numbering;
@@ -29,7 +30,7 @@ use wire::ethernet::Address;
 
 /// Retransmissions of the built-in DUT: after 4.0, 7.2, 13.0, 23.3 and 42.0 s more it waits 75.6 s and gives up, 165 s
 /// after the first sending, as its profile says.
-const RETRANSMISSION: Retransmission =
+pub(super) const RETRANSMISSION: Retransmission =
     Retransmission { first: Duration::from_secs(4), factor: 1.8, limit: Duration::from_secs(90), tries: 5 };
 
 /// Number of the tester in the virtual network, where each scenario has a network of its own.
@@ -167,9 +168,10 @@ impl Testbed {
         let base = if clock == Clock::Virtual { Instant::START } else { begin };
         let esp_keys = self.dissector.esp_keys().iter().map(evidence_esp_keys).collect();
         let ike_keys = self.dissector.ike_keys().iter().map(evidence_ike_keys).collect();
+        let isakmp_keys = self.dissector.isakmp().keys().map(evidence_isakmp_key).collect();
         let events = self.notes.into_iter().map(|(at, text)| evidence::Event { time: at.since(base), text }).collect();
         let records = self.seen.into_iter().map(|seen| record(seen, base)).collect();
-        Evidence { records, ike_keys, esp_keys, events, elapsed, clock }
+        Evidence { records, ike_keys, isakmp_keys, esp_keys, events, elapsed, clock }
     }
 }
 
@@ -195,6 +197,10 @@ fn evidence_ike_keys(keys: &IkeKeys) -> evidence::IkeKeys {
         encryption: keys.encryption.id(),
         integrity: keys.integrity.map_or(0, |integrity| integrity.id()),
     }
+}
+
+fn evidence_isakmp_key(keys: &IsakmpKeys) -> evidence::IsakmpKey {
+    evidence::IsakmpKey { initiator_cookie: keys.cookies.0, encryption_key: keys.cipher_key.to_vec() }
 }
 
 fn evidence_esp_keys(keys: &EspKeys) -> evidence::EspKeys {
@@ -225,12 +231,18 @@ fn tester_config(profile: &Profile, plan: &Plan) -> GatewayConfig {
         // The hosts behind the tester belong to the testbed.
         inside: Vec::new(),
         ike: IkeConfig { connections: vec![connection], cookies: CookiePolicy::Never, ..IkeConfig::default() },
+        isakmp: isakmp::config::tester(profile, plan),
         ..GatewayConfig::default()
     }
 }
 
-/// Gives the tester's connection the addresses of a plan.
-pub(super) fn aim(connection: &mut Connection, plan: &Plan) {
+/// Gives the tester's connections the addresses of a plan.
+pub(super) fn aim_all(config: &mut GatewayConfig, plan: &Plan) {
+    config.ike.connections.iter_mut().for_each(|connection| aim(connection, plan));
+    config.isakmp.connections.iter_mut().for_each(|connection| isakmp::config::aim(connection, plan));
+}
+
+fn aim(connection: &mut Connection, plan: &Plan) {
     connection.local = plan.tester;
     connection.remote = Remote::Address(plan.dut);
     connection.local_id = plan.tester_id.clone();
@@ -252,6 +264,7 @@ fn dut_config(profile: &Profile, plan: &Plan, deviations: &DeviationSet) -> Gate
             deviations: deviations.clone(),
             ..IkeConfig::default()
         },
+        isakmp: isakmp::config::dut(profile, plan),
         initiate_on_traffic: true,
         dead_peer_detection: profile
             .dpd

@@ -3,6 +3,7 @@
 use super::pair::ManualSas;
 use super::settings::Setting;
 use reference_peer::Instant;
+use reference_peer::config::isakmp::Phase1;
 use reference_peer::gateway::{GatewayConfig, Leg};
 use std::sync::Arc;
 use std::sync::mpsc::Receiver;
@@ -21,15 +22,17 @@ pub struct Arrival {
 /// A way to make the DUT do something that is not a packet.
 #[derive(Debug, Clone)]
 pub enum Hook {
-    /// Begin a negotiation with this scenario's tester.
+    /// Begin a negotiation by IKEv2 with this scenario's tester.
     Initiate,
+    /// Begin a negotiation by IKEv1 with this scenario's tester, by this exchange of phase 1.
+    InitiateIkev1(Phase1),
     /// Delete this tester's SAs, with Delete payloads.
     ClearSas,
     /// Lose this tester's SAs without telling anybody, as after a crash.
     ForgetSas,
     /// Rekey the Child SA with this tester.
     RekeyChild,
-    /// Rekey the IKE SA with this tester.
+    /// Rekey the IKE SA (not an ISAKMP SA) with this tester.
     RekeyIke,
     /// Delete the Child SA with this tester.
     DeleteChild,
@@ -56,6 +59,8 @@ impl Hook {
     pub fn name(&self) -> &'static str {
         match self {
             Self::Initiate => "initiate",
+            Self::InitiateIkev1(Phase1::Main) => "initiate_ikev1",
+            Self::InitiateIkev1(Phase1::Aggressive) => "initiate_ikev1_aggressive",
             Self::ClearSas => "clear_sas",
             Self::ForgetSas => "forget_sas",
             Self::RekeyChild => "rekey_child",

@@ -9,6 +9,7 @@ mod edits;
 mod encapsulation;
 mod headers;
 mod hub;
+pub mod isakmp;
 mod lab;
 mod medium;
 mod nat;
@@ -29,7 +30,7 @@ mod wait;
 mod wire;
 
 pub use cut::overlapping;
-pub use edits::{Caught, Edits, Which};
+pub use edits::{Caught, CaughtIsakmp, Edits, Which, WhichIsakmp};
 pub use encapsulation::Encapsulation;
 pub use headers::{Encapsulated, Tunnelled, changed, in_fragments, is_same, set_hop_limit, set_traffic_class, v4};
 pub use lab::CounterpeerBench;

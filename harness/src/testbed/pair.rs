@@ -4,7 +4,9 @@
 use super::tunnel::CHILD;
 use super::{Family, Hook, Testbed};
 use crate::dissect::Seen;
+use crate::profile::Exchange;
 use crate::run::StepError;
+use reference_peer::config::isakmp::{Phase1, TransformSet};
 use reference_peer::config::{Addresses, Esn, EspProposal, Mode, NatTraversal, Selector, Window};
 use reference_peer::gateway::ManualPair;
 use reference_peer::ike::v2::{ChildSa, DirectionKeys, Path, TrafficRange};
@@ -20,8 +22,10 @@ const NATT_PORT: u16 = 4500;
 /// How the keys come to both ends.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Keying {
-    /// By IKE.
+    /// By IKE: IKEv2 where the DUT speaks it, else IKEv1.
     Ike,
+    /// By IKEv1, through this exchange of phase 1.
+    Ikev1(Phase1),
     /// By hand.
     Manual,
 }
@@ -191,11 +195,7 @@ impl Testbed {
     pub fn use_families(&mut self, outer: Family, inner: Family) -> Result<(), StepError> {
         self.plan = self.plan.with(outer, inner).map_err(StepError::NotApplicable)?;
         let plan = self.plan.clone();
-        self.reconfigure_tester(|config| {
-            for connection in &mut config.ike.connections {
-                super::lab::aim(connection, &plan);
-            }
-        });
+        self.reconfigure_tester(|config| super::lab::aim_all(config, &plan));
         Ok(())
     }
 
@@ -205,16 +205,34 @@ impl Testbed {
     /// Not applicable when the DUT can have none such, inconclusive when it does not come up.
     pub fn bring_up(&mut self) -> Result<(), StepError> {
         self.check_wanted()?;
-        let manual = self.wanted.used != (0, 0) || self.protection()?.0.len() > 1;
-        let spoken = self.profile.ike().versions.contains(&2);
-        match self.wanted.keying.unwrap_or(if manual || !spoken { Keying::Manual } else { Keying::Ike }) {
-            Keying::Ike if manual => Err(StepError::testbed("IKE can set up no such SAs")),
-            Keying::Ike => {
+        match self.keying()? {
+            Keying::Manual => self.install_pair(),
+            _ if self.wanted.used != (0, 0) => Err(StepError::testbed("IKE can set up no such SAs")),
+            Keying::Ike if self.profile.ike().speaks(2) => {
                 self.prepare_child()?;
                 self.establish()
             }
-            Keying::Manual => self.install_pair(),
+            Keying::Ike => {
+                let aggressive_alone = !self.profile.ike().exchanges.contains(&Exchange::Main);
+                self.prepare_child()?;
+                self.establish_isakmp(if aggressive_alone { Phase1::Aggressive } else { Phase1::Main })
+            }
+            Keying::Ikev1(exchange) => {
+                self.prepare_child()?;
+                self.establish_isakmp(exchange)
+            }
         }
+    }
+
+    /// How the keys come to both ends: as is wanted, else by IKE where it can set up such SAs.
+    fn keying(&self) -> Result<Keying, StepError> {
+        if let Some(keying) = self.wanted.keying {
+            return Ok(keying);
+        }
+        let (ike, layers) = (self.profile.ike(), self.protection()?.0.len());
+        // IKEv2 knows no bundles (RFC 7296 section 2.9), and IKEv1 no extended sequence numbers without RFC 4304.
+        let able = ike.speaks(2) && layers == 1 || !ike.speaks(2) && ike.speaks(1) && !self.wanted.esn;
+        Ok(if able && self.wanted.used == (0, 0) { Keying::Ike } else { Keying::Manual })
     }
 
     /// What protects the packets.
@@ -238,7 +256,7 @@ impl Testbed {
         }
         lacks(if self.wanted.udp { "udp-encap" } else { "native-esp" }).or_else(|why| {
             // A DUT that only encapsulates does so by itself.
-            if self.wanted.udp || !self.profile.ike().versions.contains(&2) { Err(why) } else { Ok(()) }
+            if self.wanted.udp || self.profile.ike().versions.is_empty() { Err(why) } else { Ok(()) }
         })?;
         if self.profile.is_self() {
             return Ok(());
@@ -265,9 +283,19 @@ impl Testbed {
             proposal.esn = Esn::Only;
         }
         let ((dut, tester), plan) = (self.ranges(), self.plan.clone());
+        let protection = self.protection()?;
         self.reconfigure_tester(|config| {
+            super::lab::aim_all(config, &plan);
+            for connection in &mut config.isakmp.connections {
+                if wanted.udp {
+                    connection.nat_traversal = NatTraversal::Forced;
+                }
+                for child in connection.children.iter_mut().filter(|child| child.name == CHILD) {
+                    child.transform_sets = vec![transform_set(&protection, wanted.mode)];
+                    (child.local_ts, child.remote_ts) = (tester.selector(), dut.selector());
+                }
+            }
             for connection in &mut config.ike.connections {
-                super::lab::aim(connection, &plan);
                 if wanted.udp {
                     connection.nat_traversal = NatTraversal::Forced;
                 }
@@ -433,9 +461,16 @@ impl Testbed {
         let mut all = self.children();
         all.retain(|child| child.path.remote.ip() == self.plan.dut);
         let newest = all.last().ok_or_else(|| StepError::inconclusive("the tester has no Child SA"))?;
-        let layers = if newest.ike_sa.is_none() { self.protection()?.0.len() } else { 1 };
+        let by_ikev2 = newest.ike_sa.is_some_and(|id| self.tester.isakmp().isakmp_sa(id).is_none());
+        let layers = if by_ikev2 { 1 } else { self.protection()?.0.len() };
         Ok(all.get(all.len().saturating_sub(layers)..).unwrap_or_default().to_vec())
     }
+}
+
+/// A transform set of IKEv1: AH stands before ESP, which is the order from the outside in.
+fn transform_set(protection: &Protection, mode: Mode) -> TransformSet {
+    let protocols: Vec<EspProposal> = protection.0.iter().rev().cloned().collect();
+    TransformSet { mode, ..TransformSet::new(protection.to_string(), protocols) }
 }
 
 /// Narrows selectors to a protocol and ports.

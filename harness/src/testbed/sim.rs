@@ -4,8 +4,10 @@ use super::medium::{Arrival, Control, Hook, Medium, MediumError};
 use super::node::GatewayNode;
 use super::plan::Plan;
 use super::settings::Setting;
+use super::tunnel::{CHILD, CONNECTION};
 use reference_peer::Instant;
 use reference_peer::gateway::{Gateway, GatewayConfig, Leg};
+use reference_peer::ike::v1::{ChildInfo, CommandError, State};
 use reference_peer::ike::v2::IkeSaId;
 use reference_peer::netif::Interface;
 use reference_peer::sim::{Link, Network, Node, PortId};
@@ -74,11 +76,27 @@ impl Sim {
         self.dut.gateway.ike().ike_sas().iter().map(|info| info.id).max()
     }
 
+    /// The DUT's newest ISAKMP SA that is up.
+    fn newest_isakmp(&self) -> Option<IkeSaId> {
+        let all = self.dut.gateway.isakmp().isakmp_sas();
+        all.iter().filter(|info| info.state == State::Established).map(|info| info.id).max()
+    }
+
+    /// An inbound SPI of the DUT's newest IPsec SAs of IKEv1.
+    fn newest_isakmp_child(&self) -> Option<u32> {
+        self.dut.gateway.isakmp().children().last().and_then(inbound_spi)
+    }
+
     /// Inbound SPI of the DUT's newest Child SA.
     fn newest_child(&self) -> Option<u32> {
         let newest = self.dut.gateway.ike().ike_sas().into_iter().max_by_key(|info| info.id)?;
         newest.children.last().map(|child| child.inbound_spi)
     }
+}
+
+/// An SPI that a pair of IPsec SAs of IKEv1, or a bundle of them, is received on.
+fn inbound_spi(child: &ChildInfo) -> Option<u32> {
+    child.pairs.first().map(|(_, inbound, _)| *inbound)
 }
 
 impl Medium for Sim {
@@ -145,13 +163,58 @@ impl Medium for Sim {
 }
 
 impl Sim {
+    /// What a hook does to SAs of IKEv1: it begins them, and where there are none of IKEv2 it ends or replaces them. `None`
+    /// if it has nothing to do with them.
+    fn obey_by_ikev1(&mut self, hook: &Hook) -> Option<Result<(), CommandError>> {
+        let now = self.now;
+        let (isakmp, child) = (self.newest_isakmp(), self.newest_isakmp_child());
+        let by_ikev2 = self.newest().is_some();
+        let gateway = &mut self.dut.gateway;
+        match (hook, isakmp, child) {
+            (Hook::InitiateIkev1(exchange), ..) => {
+                let begun = gateway.isakmp_command(now, |engine, rng, hands| {
+                    let mut config = engine.config().clone();
+                    let connection = config.connections.first_mut();
+                    let connection = connection.ok_or_else(|| CommandError::NoConnection(CONNECTION.to_owned()))?;
+                    connection.exchange = *exchange;
+                    engine.configure(config);
+                    engine.initiate(now, rng, CONNECTION, CHILD, hands)
+                });
+                Some(begun.map(drop))
+            }
+            (Hook::ClearSas, Some(isakmp), _) if !by_ikev2 => {
+                let children: Vec<u32> = gateway.isakmp().children().iter().filter_map(inbound_spi).collect();
+                Some(gateway.isakmp_command(now, |engine, rng, hands| {
+                    for spi in children {
+                        engine.delete_child(now, rng, spi, hands)?;
+                    }
+                    engine.delete_isakmp_sa(now, rng, isakmp, hands)
+                }))
+            }
+            (Hook::RekeyChild, _, Some(spi)) if !by_ikev2 => {
+                let begun = gateway.isakmp_command(now, |engine, rng, hands| engine.rekey_child(now, rng, spi, hands));
+                Some(begun.map(drop))
+            }
+            (Hook::DeleteChild, _, Some(spi)) if !by_ikev2 => {
+                Some(gateway.isakmp_command(now, |engine, rng, hands| engine.delete_child(now, rng, spi, hands)))
+            }
+            _ => None,
+        }
+    }
+
     fn obey(&mut self, hook: Hook) -> Result<String, MediumError> {
         let now = self.now;
         let name = hook.name();
         let failed = |reason: String| MediumError::HookFailed { hook: name, reason };
         let none = || MediumError::HookFailed { hook: name, reason: "the DUT has no such SA".to_owned() };
+        if let Some(result) = self.obey_by_ikev1(&hook) {
+            self.dut.flush(now);
+            return result.map(|()| String::new()).map_err(|error| failed(error.to_string()));
+        }
         let gateway = &mut self.dut.gateway;
         match hook {
+            // It has been obeyed.
+            Hook::InitiateIkev1(_) => {}
             Hook::Initiate => {
                 let connection = gateway.config().ike.connections.first().cloned();
                 let connection = connection.ok_or_else(|| failed("no connection".to_owned()))?;
@@ -188,7 +251,7 @@ impl Sim {
                     .map_err(|error| failed(error.to_string()))?;
             }
             Hook::Sas => {
-                let mut text = format!("{:#?}\n", gateway.ike().ike_sas());
+                let mut text = format!("{:#?}\n{:#?}\n", gateway.ike().ike_sas(), gateway.isakmp().isakmp_sas());
                 gateway.crypto_sas(now).iter().for_each(|sa| text.push_str(&sa.to_string()));
                 return Ok(text);
             }

@@ -3,11 +3,15 @@
 #![allow(clippy::unwrap_used, reason = "a test that panics has failed")]
 
 use super::{Arrival, CounterpeerBench, Hook, Setting, Testbed, Treatment};
+use crate::dissect::Seen;
 use crate::profile::Profile;
 use crate::run::{Bench, Interrupt, Lab, ScenarioInfo, Setup};
 use crate::verdict::Place;
+use reference_peer::config::isakmp::Phase1;
+use reference_peer::hands::IsakmpDraft;
 use std::sync::Arc;
 use std::time::Duration;
+use wire::ikev1::{Body, ExchangeType, Notification, NotifyType};
 
 fn lab() -> Box<dyn Lab<World = Testbed>> {
     let setup =
@@ -50,6 +54,64 @@ fn a_tunnel_comes_up_and_carries_pings_both_ways() {
     let evidence = lab.finish(testbed);
     assert_eq!(evidence.ike_keys.len(), 2);
     assert_eq!(evidence.esp_keys.len(), 2);
+}
+
+#[test]
+fn ikev1_brings_up_a_tunnel_in_both_modes_and_roles() {
+    for phase1 in [Phase1::Main, Phase1::Aggressive] {
+        for dut_begins in [false, true] {
+            let lab = lab();
+            let mut testbed = lab.begin(&scenario()).unwrap();
+            if dut_begins {
+                testbed.let_dut_establish_isakmp(phase1).unwrap();
+            } else {
+                testbed.establish_isakmp(phase1).unwrap();
+            }
+            let info = testbed.isakmp_sa().unwrap();
+            assert_eq!((info.exchange, info.initiator), (phase1, !dut_begins));
+            let pings = testbed.pings(2, Duration::from_secs(1)).unwrap();
+            assert_eq!((pings.sent, pings.answered), (2, 2));
+            assert!(testbed.quick_mode().unwrap() && testbed.is_isakmp_alive().unwrap());
+            let isakmp = || testbed.seen().iter().filter_map(Seen::isakmp);
+            let encrypted: Vec<_> = isakmp().filter(|isakmp| isakmp.protected).collect();
+            assert!(encrypted.len() >= 8);
+            for isakmp in encrypted {
+                assert!(isakmp.is_authentic() && isakmp.in_order, "{}", isakmp.summary());
+            }
+            assert!(isakmp().all(|isakmp| isakmp.number.is_some()));
+            assert!(testbed.answers_phase1(phase1).unwrap());
+            testbed.leave_isakmp();
+            testbed.wait(Duration::from_millis(30)).unwrap();
+            let sas = testbed.control(Hook::Sas).unwrap();
+            assert!(!sas.contains("Established"), "{sas}");
+            // In aggressive mode the probe has come to its keys.
+            let keys = if phase1 == Phase1::Main { 1 } else { 2 };
+            assert_eq!(lab.finish(testbed).isakmp_keys.len(), keys);
+        }
+    }
+}
+
+#[test]
+fn messages_past_the_engine_are_taken_by_the_dut() {
+    let mut testbed = begin();
+    testbed.establish_phase1(Phase1::Main).unwrap();
+    let info = testbed.isakmp_sa().unwrap();
+    let ask = |testbed: &mut Testbed, edit: fn(&mut IsakmpDraft)| {
+        let id = testbed.fresh_message_id();
+        let header = testbed.isakmp_header(&info, ExchangeType::INFORMATIONAL, id, true);
+        let question = Notification::isakmp(info.cookies, NotifyType::R_U_THERE, 7u32.to_be_bytes());
+        let message = testbed.seal_isakmp(header, vec![Body::Notification(question).into()], edit).unwrap();
+        let mark = testbed.mark();
+        testbed.send_isakmp(&message).unwrap();
+        let limit = testbed.silence();
+        testbed
+            .await_isakmp(mark, limit, |isakmp| isakmp.notify(NotifyType::R_U_THERE_ACK).is_some())
+            .unwrap()
+            .is_some()
+    };
+    assert!(ask(&mut testbed, |_| {}));
+    assert!(!ask(&mut testbed, |draft| draft.flip_hash = true));
+    assert!(!ask(&mut testbed, |draft| draft.iv = Some(vec![0; 16])));
 }
 
 #[test]

@@ -10,9 +10,9 @@ use reference_peer::ike::v2::{self, ChildSa, IkeKeys, IkeSaInfo, Path, State, pr
 use std::time::Duration;
 use wire::ikev2::{ExchangeType, Flags, Header, Message, Payload};
 
-/// Name of the tester's connection to the DUT, and of the DUT's to the tester.
+/// Name of the tester's connections to the DUT, and of the DUT's to the tester, by IKEv2 and by IKEv1.
 pub const CONNECTION: &str = "peer";
-/// Name of the child in it.
+/// Name of the child in it, and of those of IKEv1.
 pub const CHILD: &str = "net";
 
 impl Testbed {
@@ -78,10 +78,12 @@ impl Testbed {
                 Event::Ike(v2::Event::ExchangeFailed { exchange, error, .. }) => Some(format!("{exchange}: {error}")),
                 Event::Ike(v2::Event::PeerUnreachable { exchange, .. }) => Some(format!("{exchange}: no answer")),
                 Event::Ike(v2::Event::Rejected { reason, .. }) => Some(format!("tester rejected: {reason}")),
+                Event::Isakmp(event) => Self::isakmp_story(event),
                 _ => None,
             })
             .collect();
-        let last = self.seen.iter().rev().find(|seen| seen.from_dut && seen.ike().is_some());
+        let last =
+            self.seen.iter().rev().find(|seen| seen.from_dut && (seen.ike().is_some() || seen.isakmp().is_some()));
         let last = last.map_or_else(
             || "the DUT sent no IKE message".to_owned(),
             |seen| format!("last from the DUT: {}", seen.summary()),
@@ -159,11 +161,15 @@ impl Testbed {
         })
     }
 
-    /// An empty INFORMATIONAL request of the tester. Was it answered?
+    /// An empty INFORMATIONAL request of the tester. Was it answered? Where there is no IKE SA but an ISAKMP SA, what IKEv1
+    /// has for it: see [`is_isakmp_alive`](Self::is_isakmp_alive).
     ///
     /// # Errors
-    /// Inconclusive without an IKE SA.
+    /// Inconclusive without either.
     pub fn is_alive(&mut self) -> Result<bool, StepError> {
+        if self.ike_sa().is_err() && self.isakmp_sa().is_ok() {
+            return self.is_isakmp_alive();
+        }
         Ok(self.request(ExchangeType::INFORMATIONAL, Vec::new())?.is_some())
     }
 
@@ -234,6 +240,7 @@ impl Testbed {
             // What cannot be closed any more is forgotten.
             let _ = self.tester.command(now, |ike, rng, hands| ike.delete_ike(now, rng, info.id, hands));
         }
+        self.leave_isakmp();
         if self.manual || self.settings.changed {
             // A DUT that has no such hook keeps what it was told until its next scenario with this tester.
             let _ = self.control(Hook::RemoveSa);

@@ -5,7 +5,8 @@ use crate::dissect::{Seen, SeenIke};
 use crate::run::StepError;
 use reference_peer::Instant;
 use reference_peer::gateway::{Event, Leg};
-use reference_peer::ike::v2;
+use reference_peer::ike::v1::observer::HashCheck;
+use reference_peer::ike::{v1, v2};
 use reference_peer::netif::Interface;
 use std::net::IpAddr;
 use std::time::Duration;
@@ -176,10 +177,14 @@ impl Testbed {
         self.collect_events(now);
     }
 
-    /// Is the newest message of the DUT a request under an IKE SA that this scenario knows nothing of? An earlier one with
+    /// Is the newest message of the DUT one under an ISAKMP SA, or a request under an IKE SA, that this scenario knows nothing of? An earlier one with
     /// the same address may have left it, and what the DUT says of it is no answer to this scenario.
     fn is_left_over(&self) -> bool {
         let Some((newest, earlier)) = self.seen.split_last() else { return false };
+        if let Some(isakmp) = newest.isakmp() {
+            let cookie = |seen: &Seen| seen.isakmp()?.header.map(|header| header.initiator_cookie);
+            return isakmp.protected && !isakmp.is_open() && !earlier.iter().any(|seen| cookie(seen) == cookie(newest));
+        }
         let Some(ike) = newest.ike().filter(|ike| ike.protected && !ike.is_response()) else { return false };
         let spi = |seen: &Seen| seen.ike()?.header.map(|header| header.initiator_spi);
         matches!(ike.opened, Some(Err(_))) && !earlier.iter().any(|seen| spi(seen) == spi(newest))
@@ -207,6 +212,7 @@ impl Testbed {
         while let Some(event) = self.tester.poll_event() {
             match &event {
                 Event::Ike(v2::Event::IkeKeys { keys, .. }) => self.dissector.add_ike((**keys).clone()),
+                Event::Isakmp(v1::Event::Keys { keys, .. }) => self.dissector.add_isakmp((**keys).clone()),
                 Event::ChildInstalled(child) => self.dissector.add_child(child),
                 Event::Delivered(packet) => self.delivered.push((now, packet.clone())),
                 _ => {}
@@ -218,9 +224,14 @@ impl Testbed {
 
     /// Opens what came before its keys were there.
     fn open_late(&mut self) {
-        for seen in self.seen.iter_mut().rev().take(8) {
+        let recent = self.seen.len().saturating_sub(8);
+        // Oldest first: messages of IKEv1 follow from one another.
+        for seen in self.seen.iter_mut().skip(recent) {
             let shut = match &seen.content {
                 crate::dissect::Content::Ike(ike) => matches!(ike.opened, Some(Err(_))),
+                crate::dissect::Content::Isakmp(isakmp) => {
+                    isakmp.protected && !isakmp.is_open() || isakmp.hash == HashCheck::Unchecked
+                }
                 crate::dissect::Content::Esp(esp) => esp.opened.is_none(),
                 crate::dissect::Content::Ah(ah) => ah.opened.is_none(),
                 _ => false,

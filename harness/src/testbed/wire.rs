@@ -6,10 +6,12 @@ use super::{Plan, Testbed};
 use crate::dissect::{Content, Seen};
 use crate::dut::Dut;
 use crate::evidence::{Clock, Evidence};
+use crate::profile::Exchange;
 use crate::run::{Lab, ScenarioInfo, Setup, StepError};
 use crate::verdict::Place;
 use packet_io::Clock as Stopwatch;
 use reference_peer::Instant;
+use reference_peer::config::isakmp::Phase1;
 use reference_peer::gateway::Leg;
 use std::collections::{BTreeSet, VecDeque};
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -71,8 +73,16 @@ impl WireLab {
             seed: self.setup.seed,
         };
         let mut testbed = self.begin(&scenario).map_err(|error| error.to_string())?;
-        let speaks_ike = self.setup.profile.ike().versions.contains(&2);
-        let answers = if speaks_ike { testbed.answers_ike_sa_init() } else { testbed.answers_ping() };
+        let ike = self.setup.profile.ike();
+        let phase1 = if ike.exchanges.contains(&Exchange::Main) { Phase1::Main } else { Phase1::Aggressive };
+        let (answers, request, wanted) = if ike.speaks(2) {
+            (testbed.answers_ike_sa_init(), "IKE_SA_INIT request", ike.proposals.first().map(ToString::to_string))
+        } else if ike.speaks(1) {
+            let policy = ike.policies.first().map(ToString::to_string);
+            (testbed.answers_phase1(phase1), "message 1 of phase 1", policy)
+        } else {
+            (testbed.answers_ping(), "ping", None)
+        };
         if answers.map_err(|error| error.to_string())? {
             return Ok(());
         }
@@ -81,11 +91,11 @@ impl WireLab {
         let is_its = |seen: &Seen| {
             matches!(seen.content, Content::Arp) || seen.ip.as_ref().is_some_and(|packet| packet.source() == dut)
         };
-        Err(if speaks_ike && testbed.seen().iter().any(|seen| seen.from_dut && is_its(seen)) {
+        Err(if wanted.is_some() && testbed.seen().iter().any(|seen| seen.from_dut && is_its(seen)) {
             format!(
-                "profile {name}: {dut} is there, but answers no IKE_SA_INIT request within {limit:?}: check that its IKE \
-                 daemon runs and takes {} from {}",
-                self.setup.profile.ike().proposals.first().map(ToString::to_string).unwrap_or_default(),
+                "profile {name}: {dut} is there, but answers no {request} within {limit:?}: check that its IKE daemon runs \
+                 and takes {} from {}",
+                wanted.unwrap_or_default(),
                 testbed.plan().tester
             )
         } else {

@@ -125,6 +125,7 @@ impl Lab for FakeLab {
                 encryption: 12,
                 integrity: 2,
             }],
+            isakmp_keys: Vec::new(),
             esp_keys: vec![EspKeys {
                 source: "192.0.2.1".parse().unwrap(),
                 destination: "192.0.2.2".parse().unwrap(),
@@ -216,10 +217,29 @@ pub fn features(files: &[(&str, &str)]) -> tempfile::TempDir {
     folder
 }
 
-/// Runs the command line; gives status, standard output and standard error.
+/// A DUT that lacks something; the built-in peer lacks nothing.
+const PROFILE: &str = "\
+name: edge
+outside: {interface: nowhere, dut: 192.0.2.1, testers: 192.0.2.16/28}
+ike: {versions: [2], psk: {text: x}, proposals: [aes128-sha256-modp2048]}
+ipsec: {proposals: [aes128gcm16], protected: {dut: 10.77.0.0/16, testers: 10.2.0.0/16}}
+";
+
+/// Runs the command line; gives status, standard output and standard error. A run without a profile judges a DUT without
+/// IKEv1.
 pub fn counterpeer(bench: FakeBench, args: &[&str]) -> (u8, String, String) {
     let (mut out, mut err) = (Vec::new(), Vec::new());
-    let args = std::iter::once("counterpeer").chain(args.iter().copied()).map(Into::into);
+    let folder = tempfile::tempdir().unwrap();
+    let profile = folder.path().join("edge.yaml");
+    std::fs::write(&profile, PROFILE).unwrap();
+    let mut args = args.to_vec();
+    if args.first() == Some(&"run") && !args.contains(&"--profile") && !args.contains(&"--deviation") {
+        args.extend(["--profile", path(&profile)]);
+        if !args.contains(&"--seed") {
+            args.extend(["--seed", "1"]);
+        }
+    }
+    let args = std::iter::once("counterpeer").chain(args).map(Into::into);
     let status = counterpeer::cli::execute(Arc::new(bench), args, &mut out, &mut err);
     (status, String::from_utf8(out).unwrap(), String::from_utf8(err).unwrap())
 }

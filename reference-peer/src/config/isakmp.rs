@@ -1,11 +1,15 @@
 //! What an IKEv1 peer is told: ISAKMP policies, pre-shared keys, transform sets, and a connection for each peer.
 
-use super::{EspProposal, Identity, Limits, Mode, NatTraversal, Remote, Retransmission, Secret, Selector, Window};
+use super::{
+    EspProposal, Identity, IkeProposal, Limits, Mode, NatTraversal, ProposalError, Remote, Retransmission, Secret,
+    Selector, Window,
+};
 use crate::deviation::DeviationSet;
 use crypto::{Encryption, Group, Hash};
 use ipnet::IpNet;
 use std::fmt;
 use std::net::IpAddr;
+use std::str::FromStr;
 use std::time::Duration;
 
 /// Everything that the IKEv1 engine of one gateway is told.
@@ -342,6 +346,38 @@ impl fmt::Display for IsakmpPolicy {
     }
 }
 
+impl FromStr for IsakmpPolicy {
+    type Err = ProposalError;
+
+    /// Reads one cipher, one hash and one group: `3des-md5-modp1024`. It has priority 1 and the guide's lifetime.
+    fn from_str(text: &str) -> Result<Self, ProposalError> {
+        let proposal: IkeProposal = text.parse()?;
+        let fault = |problem| ProposalError::Incomplete { proposal: text.to_owned(), problem };
+        let [cipher] = *proposal.encryption else { return Err(fault("an ISAKMP policy has one cipher")) };
+        let [hash] = *proposal.integrity else { return Err(fault("an ISAKMP policy has one hash, such as sha1")) };
+        let [group] = *proposal.groups else { return Err(fault("an ISAKMP policy has one group, such as modp2048")) };
+        let encryption = Encryption::from_iana(cipher.id, cipher.key_bits);
+        let usable =
+            |cipher: &Encryption| matches!(cipher, Encryption::Des | Encryption::TripleDes | Encryption::AesCbc(_));
+        let hash = match hash.id {
+            1 => Some(Hash::Md5),
+            2 => Some(Hash::Sha1),
+            12 => Some(Hash::Sha256),
+            13 => Some(Hash::Sha384),
+            14 => Some(Hash::Sha512),
+            _ => None,
+        };
+        Ok(Self {
+            encryption: encryption
+                .filter(usable)
+                .ok_or_else(|| fault("the ciphers of ISAKMP are des, 3des, aes128, aes192 and aes256"))?,
+            hash: hash.ok_or_else(|| fault("the hashes of ISAKMP are md5, sha1, sha256, sha384 and sha512"))?,
+            group: Group::from_iana(group.id).ok_or_else(|| fault("a group that is not known here"))?,
+            ..Self::new(1)
+        })
+    }
+}
+
 #[cfg(test)]
 mod tests {
     #![allow(clippy::unwrap_used, reason = "a test may panic")]
@@ -373,6 +409,20 @@ mod tests {
         assert_eq!(ring.by_identity(&Identity::Fqdn("other".into())), None);
         assert_eq!(ring.by_identity(&Identity::Ipv4([10, 2, 80, 209].into())), Some(&Secret::new("host")));
         assert_eq!(Keyring::shared(Secret::new("x")).by_address("::1".parse().unwrap()), Some(&Secret::new("x")));
+    }
+
+    #[test]
+    fn policies_are_read_as_they_are_written() {
+        for words in ["des-sha1-modp768", "3des-md5-modp1024", "aes128-sha1-modp2048", "aes256-sha512-ecp384"] {
+            assert_eq!(words.parse::<IsakmpPolicy>().unwrap().to_string(), words);
+        }
+        let refused = |words: &str| words.parse::<IsakmpPolicy>().unwrap_err().to_string();
+        assert!(refused("aes128-sha1-modp2047").contains("did you mean"));
+        assert!(refused("aes128gcm16-prfsha256-modp2048").contains("one hash"));
+        assert!(refused("aes128ctr-sha1-modp2048").contains("the ciphers of ISAKMP are"));
+        assert!(refused("aes128-aesxcbc-modp2048").contains("the hashes of ISAKMP are"));
+        assert!(refused("aes128-aes256-sha1-modp2048").contains("one cipher"));
+        assert!(refused("aes128-sha1").contains("modp2048"));
     }
 
     #[test]

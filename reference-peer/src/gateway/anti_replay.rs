@@ -21,8 +21,10 @@ pub(super) fn effective(
 
 /// Is the check off globally or for a crypto map?
 pub(super) fn is_off_somewhere(config: &GatewayConfig) -> bool {
-    let mut children = config.ike.connections.iter().flat_map(|connection| &connection.children);
-    config.data.replay_window == Window::Off || children.any(|child| child.replay_window == Some(Window::Off))
+    let ike = config.ike.connections.iter().flat_map(|connection| &connection.children);
+    let isakmp = config.isakmp.connections.iter().flat_map(|connection| &connection.children);
+    let mut windows = ike.map(|child| child.replay_window).chain(isakmp.map(|child| child.replay_window));
+    config.data.replay_window == Window::Off || windows.any(|window| window == Some(Window::Off))
 }
 
 /// What is negotiated: who does not check for replays should not negotiate extended numbers (RFC 4303 section 3.3.3).

@@ -1,5 +1,6 @@
 //! What a gateway is told beyond IKE: its own addresses, and the behaviours of the guide's chapters.
 
+use crate::config::isakmp::IsakmpConfig;
 use crate::config::{IkeConfig, Window};
 use crate::ipsec::sa::{DfBit, Dscp, Ecn};
 use crate::ipsec::spd::Policy;
@@ -20,16 +21,22 @@ pub struct GatewayConfig {
     pub outside_mtu: usize,
     /// The same of the inside.
     pub inside_mtu: usize,
-    /// Connections, cookies, limits and deviations.
+    /// Connections, cookies and limits of IKEv2, and the deviations of the whole gateway.
     pub ike: IkeConfig,
+    /// Connections and limits of IKEv1. Its deviations are added to those of the gateway.
+    pub isakmp: IsakmpConfig,
     /// Traffic that fits a connection without SAs starts a negotiation.
     pub initiate_on_traffic: bool,
-    /// Liveness checks; `None` for none of our own (checks of the peer are always answered).
+    /// Liveness checks of IKEv2; `None` for none of our own (checks of the peer are always answered). Connections of
+    /// IKEv1 have settings of their own: [`IsakmpConnection::keepalive`](crate::config::isakmp::IsakmpConnection).
     pub dead_peer_detection: Option<DeadPeerDetection>,
     /// What becomes of ESP and AH packets without an SA.
     pub invalid_spi: InvalidSpi,
-    /// A keepalive is sent through a NAT in front of us when nothing else was sent for so long (RFC 3948 section 4);
-    /// `None` sends none.
+    /// A packet without an SA from a peer of IKEv1 that there is no ISAKMP SA with makes one, to tell the peer under it
+    /// (guide chapter 4, `crypto isakmp invalid-spi-recovery`). Off by default.
+    pub invalid_spi_recovery: bool,
+    /// With IKEv2, a keepalive is sent through a NAT in front of us when nothing else was sent for so long (RFC 3948 section 4);
+    /// `None` sends none. Connections of IKEv1 have settings of their own.
     pub nat_keepalive: Option<Duration>,
     /// How packets are protected, fragmented and filtered.
     pub data: DataConfig,
@@ -45,9 +52,11 @@ impl Default for GatewayConfig {
             outside_mtu: 1500,
             inside_mtu: 1500,
             ike: IkeConfig::default(),
+            isakmp: IsakmpConfig::default(),
             initiate_on_traffic: false,
             dead_peer_detection: None,
             invalid_spi: InvalidSpi::default(),
+            invalid_spi_recovery: false,
             nat_keepalive: None,
             data: DataConfig::default(),
         }

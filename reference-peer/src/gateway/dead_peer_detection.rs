@@ -1,7 +1,7 @@
 //! Dead peer detection: when a silent peer is asked whether it lives (RFC 7296 section 2.4, guide chapter 5).
 //!
-//! The check itself is an empty INFORMATIONAL exchange of the IKE engine, which also gives the peer up when all
-//! retransmissions go unanswered. Here it is decided when one is due:
+//! The check itself is a matter of the IKE engines, which also give the peer up when all its repetitions go unanswered:
+//! an empty INFORMATIONAL exchange of IKEv2, R-U-THERE of IKEv1 (RFC 3706). Here it is decided when one is due:
 //!
 //! - on demand: something has been sent to the peer since it was last heard, and it has been silent for the interval;
 //! - periodically: it has been silent for the interval, traffic or not.
@@ -11,7 +11,7 @@ use crate::Instant;
 use crate::ike::v2::IkeSaId;
 use std::collections::HashMap;
 
-/// What is remembered of each IKE SA.
+/// What is remembered of each IKE or ISAKMP SA.
 #[derive(Debug, Default)]
 pub(super) struct Watch {
     peers: HashMap<IkeSaId, Peer>,
@@ -19,6 +19,7 @@ pub(super) struct Watch {
 
 #[derive(Debug, Clone, Copy)]
 struct Peer {
+    config: DeadPeerDetection,
     /// Last fresh authenticated message or packet of the peer.
     heard: Instant,
     /// Last packet that we protected for the peer.
@@ -28,22 +29,22 @@ struct Peer {
 }
 
 impl Peer {
-    fn due(&self, config: &DeadPeerDetection) -> Option<Instant> {
-        if config.mode == DpdMode::OnDemand && self.sent.is_none_or(|sent| sent < self.heard) {
+    fn due(&self) -> Option<Instant> {
+        if self.config.mode == DpdMode::OnDemand && self.sent.is_none_or(|sent| sent < self.heard) {
             return None;
         }
         let silent_since = self.asked.map_or(self.heard, |asked| asked.max(self.heard));
-        Some(silent_since + config.interval)
+        Some(silent_since + self.config.interval)
     }
 }
 
 impl Watch {
-    /// An IKE SA is up.
-    pub(super) fn begin(&mut self, ike_sa: IkeSaId, now: Instant) {
-        self.peers.insert(ike_sa, Peer { heard: now, sent: None, asked: None });
+    /// An IKE or ISAKMP SA is up.
+    pub(super) fn begin(&mut self, ike_sa: IkeSaId, config: DeadPeerDetection, now: Instant) {
+        self.peers.insert(ike_sa, Peer { config, heard: now, sent: None, asked: None });
     }
 
-    /// An IKE SA is gone.
+    /// It is gone.
     pub(super) fn end(&mut self, ike_sa: IkeSaId) {
         self.peers.remove(&ike_sa);
     }
@@ -63,13 +64,9 @@ impl Watch {
     }
 
     /// The IKE SAs whose peer is to be asked now.
-    pub(super) fn due(&mut self, config: &DeadPeerDetection, now: Instant) -> Vec<IkeSaId> {
-        let mut due: Vec<_> = self
-            .peers
-            .iter()
-            .filter(|(_, peer)| peer.due(config).is_some_and(|at| at <= now))
-            .map(|(id, _)| *id)
-            .collect();
+    pub(super) fn due(&mut self, now: Instant) -> Vec<IkeSaId> {
+        let mut due: Vec<_> =
+            self.peers.iter().filter(|(_, peer)| peer.due().is_some_and(|at| at <= now)).map(|(id, _)| *id).collect();
         due.sort();
         for id in &due {
             if let Some(peer) = self.peers.get_mut(id) {
@@ -80,8 +77,8 @@ impl Watch {
     }
 
     /// When the next check is due.
-    pub(super) fn next_due(&self, config: &DeadPeerDetection) -> Option<Instant> {
-        self.peers.values().filter_map(|peer| peer.due(config)).min()
+    pub(super) fn next_due(&self) -> Option<Instant> {
+        self.peers.values().filter_map(|peer| peer.due()).min()
     }
 }
 
@@ -104,28 +101,28 @@ mod tests {
     fn on_demand_asks_only_while_there_is_traffic_to_send() {
         let config = config(DpdMode::OnDemand);
         let mut watch = Watch::default();
-        watch.begin(SA, at(0));
-        assert_eq!(watch.next_due(&config), None);
-        assert!(watch.due(&config, at(1000)).is_empty());
+        watch.begin(SA, config, at(0));
+        assert_eq!(watch.next_due(), None);
+        assert!(watch.due(at(1000)).is_empty());
         watch.sent(SA, at(1000));
-        assert_eq!(watch.due(&config, at(1000)), [SA]);
+        assert_eq!(watch.due(at(1000)), [SA]);
         watch.heard(SA, at(1001));
-        assert_eq!(watch.next_due(&config), None);
+        assert_eq!(watch.next_due(), None);
         watch.sent(SA, at(1002));
-        assert_eq!(watch.next_due(&config), Some(at(1011)));
+        assert_eq!(watch.next_due(), Some(at(1011)));
     }
 
     #[test]
     fn periodic_asks_an_idle_peer_and_what_is_heard_puts_it_off() {
         let config = config(DpdMode::Periodic);
         let mut watch = Watch::default();
-        watch.begin(SA, at(0));
-        assert_eq!(watch.next_due(&config), Some(at(10)));
+        watch.begin(SA, config, at(0));
+        assert_eq!(watch.next_due(), Some(at(10)));
         watch.heard(SA, at(7));
-        assert!(watch.due(&config, at(16)).is_empty());
-        assert_eq!(watch.due(&config, at(17)), [SA]);
-        assert_eq!(watch.next_due(&config), Some(at(27)));
+        assert!(watch.due(at(16)).is_empty());
+        assert_eq!(watch.due(at(17)), [SA]);
+        assert_eq!(watch.next_due(), Some(at(27)));
         watch.end(SA);
-        assert_eq!(watch.next_due(&config), None);
+        assert_eq!(watch.next_due(), None);
     }
 }

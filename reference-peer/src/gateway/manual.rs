@@ -114,19 +114,7 @@ impl Gateway {
     /// # Errors
     /// Parameters that make no SA, or an SPI that is in use. None of the pairs is used then.
     pub fn install_manual(&mut self, now: Instant, bundle: Vec<ChildSa>) -> Result<(), SaError> {
-        // The newest SA that fits takes a packet: that has to be the innermost one, which in transport mode has the same
-        // selectors as the others.
-        for (index, child) in bundle.iter().rev().enumerate() {
-            if let Err(error) = self.data.install(child, now) {
-                bundle.iter().rev().take(index).for_each(|child| self.data.remove(child.inbound_spi));
-                return Err(error);
-            }
-        }
-        for pair in bundle.windows(2) {
-            if let [inner, outer] = pair {
-                self.data.bundle(inner.inbound_spi, outer.inbound_spi);
-            }
-        }
+        self.data.install_bundle(&bundle, now)?;
         self.events.extend(bundle.into_iter().map(|child| Event::ChildInstalled(Box::new(child))));
         self.send_waiting(now);
         Ok(())

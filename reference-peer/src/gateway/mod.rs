@@ -7,14 +7,19 @@
 mod anti_replay;
 mod config;
 mod crypto_sa;
+mod datagrams;
 mod dead_peer_detection;
 mod df_bit;
+mod event;
 mod icmp_errors;
+mod ike;
 mod invalid_spi_recovery;
+mod isakmp;
 mod local;
 mod log;
 mod manual;
 mod nat_transparency;
+mod own_hands;
 mod path_mtu;
 mod policy;
 mod pre_fragmentation;
@@ -27,33 +32,33 @@ mod virtual_tunnel_interface;
 
 pub use config::{DataConfig, DeadPeerDetection, DpdMode, GatewayConfig, InvalidSpi, PathMtu, TunnelInterface};
 pub use crypto_sa::CryptoSa;
+pub use event::Event;
+pub use isakmp::InitiateError;
 pub use local::echo_reply;
 pub use log::{LogLine, ReplayError};
 pub use manual::ManualPair;
 pub use traffic::{DataPlane, parameters};
 
 use crate::Instant;
-use crate::deviation::{DeviantHands, Deviation, DeviationSet};
-use crate::hands::{
-    AhDraft, Disposition, Draft, EspContext, EspDraft, Hands, Honest, IsakmpContext, IsakmpDraft, MessageContext,
-};
-use crate::ike::v2::{self, Action, ChildSa, CommandError, DownReason, Engine, IkeSaId, IkeSaInfo, Path};
+use crate::deviation::{Deviation, DeviationSet};
+use crate::hands::{Disposition, Hands, Honest};
+use crate::ike::v2::{ChildSa, DownReason, IkeSaId};
+use crate::ike::{v1, v2};
 use crate::ipsec::drops::DropReason;
 use crate::ipsec::fragment::{Fragmentation, Reassembler, Reassembly, fragment};
 use dead_peer_detection::Watch;
 use invalid_spi_recovery::Recovery;
-use log::{InvalidSpiMessage, Log};
-use nat_transparency::{IKE_PORT, KEEPALIVE, Keepalives, NATT_PORT};
+use log::Log;
+use nat_transparency::{KEEPALIVE, Keepalives};
+use own_hands::OwnHands;
 use policy::Policies;
 use rand_chacha::ChaCha20Rng;
 use rand_core::SeedableRng;
 use rate::PerSecond;
 use std::collections::VecDeque;
-use std::net::{IpAddr, SocketAddr};
-use wire::ikev2::{Body, ExchangeType, Flags, Header, Message, Notify, NotifyType, Payload, ProtocolId};
+use std::net::IpAddr;
 use wire::ip::Protocol;
-use wire::natt::Natt;
-use wire::{Derived, ip, ipv4, ipv6, natt, udp};
+use wire::{ip, ipv6};
 
 /// Incomplete packets that a faulty peer never recovers from.
 const MOST_BEFORE_JAM: usize = 32;
@@ -76,106 +81,11 @@ pub struct Transmit {
     pub packet: Vec<u8>,
 }
 
-/// Something that has happened in the gateway.
-#[derive(Debug, Clone, PartialEq)]
-pub enum Event {
-    /// In the IKE engine.
-    Ike(v2::Event),
-    /// A pair of Child SAs was installed; its keys are for evidence.
-    ChildInstalled(Box<ChildSa>),
-    /// A pair of Child SAs was removed.
-    ChildRemoved {
-        /// SPI that we received on.
-        inbound_spi: u32,
-        /// SPI that we sent on.
-        outbound_spi: u32,
-        /// Why.
-        reason: DownReason,
-    },
-    /// A packet was dropped.
-    Dropped {
-        /// SPI of ESP and AH packets.
-        spi: Option<u32>,
-        /// Source address, as far as it could be read.
-        source: Option<IpAddr>,
-        /// Why.
-        reason: DropReason,
-    },
-    /// An ESP or AH packet without an SA: the guide's `%CRYPTO-4-RECVD_PKT_INV_SPI`.
-    InvalidSpi {
-        /// Destination of the packet.
-        destination: IpAddr,
-        /// Source of the packet.
-        source: IpAddr,
-        /// IP protocol: 50 or 51.
-        protocol: u8,
-        /// The SPI.
-        spi: u32,
-    },
-    /// A packet in transport mode was for the gateway itself: the IP packet as it would have been without protection.
-    Delivered(Vec<u8>),
-    /// The anti-replay check has rejected a packet: the guide's `%CRYPTO-4-PKT_REPLAY_ERR`. Follows its
-    /// [`Dropped`](Self::Dropped).
-    ReplayError(ReplayError),
-    /// An ESP or AH packet was accepted.
-    Decapsulated {
-        /// SPI.
-        spi: u32,
-        /// Sequence number, all 64 bits with ESN.
-        sequence: u64,
-    },
-}
-
-/// The edits of the gateway's own deviations, and then those of the hands that it was given.
-struct OwnHands {
-    deviations: DeviationSet,
-    outer: Box<dyn Hands>,
-}
-
-impl OwnHands {
-    fn both(&mut self) -> DeviantHands<'_> {
-        DeviantHands::new(&self.deviations, self.outer.as_mut())
-    }
-}
-
-impl Hands for OwnHands {
-    fn message(&mut self, context: &MessageContext, draft: &mut Draft) -> Disposition {
-        self.both().message(context, draft)
-    }
-
-    fn protected(&mut self, context: &MessageContext, message: &mut Message) -> Disposition {
-        self.both().protected(context, message)
-    }
-
-    fn isakmp(&mut self, context: &IsakmpContext, draft: &mut IsakmpDraft) -> Disposition {
-        self.both().isakmp(context, draft)
-    }
-
-    fn isakmp_protected(&mut self, context: &IsakmpContext, message: &mut wire::ikev1::Message) -> Disposition {
-        self.both().isakmp_protected(context, message)
-    }
-
-    fn esp(&mut self, context: &EspContext, draft: &mut EspDraft) -> Disposition {
-        self.both().esp(context, draft)
-    }
-
-    fn sealed(&mut self, context: &EspContext, esp: &mut Vec<u8>) -> Disposition {
-        self.both().sealed(context, esp)
-    }
-
-    fn ah(&mut self, context: &EspContext, draft: &mut AhDraft) -> Disposition {
-        self.both().ah(context, draft)
-    }
-
-    fn packet(&mut self, packet: &mut Vec<u8>) -> Disposition {
-        self.both().packet(packet)
-    }
-}
-
 /// A security gateway.
 pub struct Gateway {
     config: GatewayConfig,
-    ike: Engine,
+    ike: v2::Engine,
+    isakmp: v1::Engine,
     data: DataPlane,
     watch: Watch,
     keepalives: Keepalives,
@@ -199,7 +109,8 @@ impl Gateway {
     /// A gateway without SAs. All chance in it follows from the seed.
     pub fn new(config: GatewayConfig, seed: u64) -> Self {
         Self {
-            ike: Engine::new(anti_replay::negotiated(&config)),
+            ike: v2::Engine::new(anti_replay::negotiated(&config)),
+            isakmp: v1::Engine::new(isakmp::negotiated(&config)),
             data: DataPlane::new(&config),
             watch: Watch::default(),
             keepalives: Keepalives::default(),
@@ -236,9 +147,14 @@ impl Gateway {
         &self.config
     }
 
-    /// The IKE engine, to look at.
-    pub fn ike(&self) -> &Engine {
+    /// The IKEv2 engine, to look at.
+    pub fn ike(&self) -> &v2::Engine {
         &self.ike
+    }
+
+    /// The IKEv1 engine, to look at.
+    pub fn isakmp(&self) -> &v1::Engine {
+        &self.isakmp
     }
 
     /// The SAs and counters of the data plane, to look at.
@@ -266,36 +182,59 @@ impl Gateway {
         self.data.path_mtus.handle_timeout(now);
         self.data.count_drops(&self.reassembler.take_drops());
         self.ike.handle_timeout(now, &mut self.rng, &mut self.hands);
+        self.isakmp.handle_timeout(now, &mut self.rng, &mut self.hands);
         self.obey(now);
-        if let Some(dpd) = self.dead_peer_detection() {
-            for ike_sa in self.watch.due(&dpd, now) {
-                // An IKE SA that has just gone needs no check.
-                let _ = self.ike.liveness(now, &mut self.rng, ike_sa, &mut self.hands);
-                self.obey(now);
-            }
+        for ike_sa in self.watch.due(now) {
+            // It is an SA of one of the engines; one that has just gone needs no check.
+            let _ = self.ike.liveness(now, &mut self.rng, ike_sa, &mut self.hands);
+            let _ = self.isakmp.liveness(now, &mut self.rng, ike_sa, &mut self.hands);
+            self.obey(now);
         }
-        if let Some(period) = self.config.nat_keepalive {
-            for path in self.keepalives.due(period, now) {
-                self.send_udp(path, &KEEPALIVE);
-            }
+        for path in self.keepalives.due(now) {
+            self.send_udp(path, &KEEPALIVE);
         }
     }
 
     /// When [`handle_timeout`](Self::handle_timeout) is to be called next.
     pub fn poll_timeout(&self) -> Option<Instant> {
-        let dpd = self.dead_peer_detection().and_then(|dpd| self.watch.next_due(&dpd));
-        let keepalive = self.config.nat_keepalive.and_then(|period| self.keepalives.next_due(period));
-        let path_mtu = self.data.path_mtus.next_timeout();
-        let all = [self.ike.poll_timeout(), dpd, keepalive, self.reassembler.next_timeout(), path_mtu];
-        all.into_iter().flatten().min()
+        let engines = [self.ike.poll_timeout(), self.isakmp.poll_timeout()];
+        let reassembly = self.reassembler.next_timeout();
+        let own = [self.watch.next_due(), self.keepalives.next_due(), reassembly, self.data.path_mtus.next_timeout()];
+        engines.into_iter().chain(own).flatten().min()
     }
 
-    fn dead_peer_detection(&self) -> Option<DeadPeerDetection> {
-        let mut dpd = self.config.dead_peer_detection?;
+    /// Dead peer detection as the gateway does it.
+    fn dead_peer_detection(&self, configured: Option<DeadPeerDetection>) -> Option<DeadPeerDetection> {
+        let mut dpd = configured?;
         if self.is_deviant(Deviation::AsksIdlePeers) {
             dpd.mode = DpdMode::Periodic;
         }
         (!self.is_deviant(Deviation::NeverChecksLiveness)).then_some(dpd)
+    }
+
+    /// Does what the engines want done, and what follows from that.
+    fn obey(&mut self, now: Instant) {
+        while self.obey_ike(now) || self.obey_isakmp(now) {}
+    }
+
+    /// Uses what an engine has negotiated: a pair of SAs or a bundle, the innermost first.
+    fn install_bundle(&mut self, now: Instant, bundle: Vec<ChildSa>, non_ike_marker: bool) {
+        let Some(spi) = bundle.first().map(|child| child.inbound_spi) else { return };
+        if self.data.install_bundle(&bundle, now).is_ok() {
+            if non_ike_marker {
+                bundle.iter().for_each(|child| self.data.mark_non_ike(child.inbound_spi));
+            }
+            self.events.extend(bundle.into_iter().map(|child| Event::ChildInstalled(Box::new(child))));
+        } else {
+            self.dropped(Some(spi), None, DropReason::UnknownSpi);
+        }
+        self.send_waiting(now);
+    }
+
+    /// Forgets a pair of SAs.
+    fn remove_child(&mut self, inbound_spi: u32, outbound_spi: u32, reason: DownReason) {
+        self.data.remove(inbound_spi);
+        self.events.push_back(Event::ChildRemoved { inbound_spi, outbound_spi, reason });
     }
 
     /// The next packet to send.
@@ -308,31 +247,24 @@ impl Gateway {
         self.events.pop_front()
     }
 
-    /// Begins a negotiation as initiator: IKE SA and first child.
+    /// Begins a negotiation as initiator, by the version that has a connection of this name: an IKE or ISAKMP SA if
+    /// there is none with the peer, and the child.
     ///
     /// # Errors
     /// When the connection or child is not configured or does not say where the peer is.
-    pub fn initiate(&mut self, now: Instant, connection: &str, child: &str) -> Result<IkeSaId, CommandError> {
-        self.command(now, |ike, rng, hands| ike.initiate(now, rng, connection, child, hands))
-    }
-
-    /// Runs a command of the IKE engine and does what follows from it.
-    ///
-    /// # Errors
-    /// What the command says.
-    pub fn command<T>(
-        &mut self,
-        now: Instant,
-        command: impl FnOnce(&mut Engine, &mut ChaCha20Rng, &mut dyn Hands) -> Result<T, CommandError>,
-    ) -> Result<T, CommandError> {
-        let result = command(&mut self.ike, &mut self.rng, &mut self.hands);
-        self.obey(now);
-        result
+    pub fn initiate(&mut self, now: Instant, connection: &str, child: &str) -> Result<IkeSaId, InitiateError> {
+        if self.is_isakmp_connection(connection) {
+            return Ok(
+                self.isakmp_command(now, |isakmp, rng, hands| isakmp.initiate(now, rng, connection, child, hands))?
+            );
+        }
+        Ok(self.command(now, |ike, rng, hands| ike.initiate(now, rng, connection, child, hands))?)
     }
 
     /// Loses all SAs without a word to anybody, as after a crash.
     pub fn forget(&mut self, now: Instant) {
         self.ike.clear_all();
+        self.isakmp.clear_all();
         self.obey(now);
         self.data.clear();
         self.keepalives = Keepalives::default();
@@ -343,30 +275,6 @@ impl Gateway {
     pub fn originate(&mut self, now: Instant, packet: &[u8]) {
         self.protect_and_send(now, packet);
         self.obey(now);
-    }
-
-    /// Sends octets from one own UDP port to the peer's, through the third hand and past everything else.
-    pub fn send_udp(&mut self, path: Path, payload: &[u8]) {
-        self.identification = self.identification.wrapping_add(1);
-        let (source, destination) = (path.local.ip(), path.remote.ip());
-        let mut datagram = udp::Datagram::new(path.local.port(), path.remote.port(), payload);
-        if source.is_ipv6() && self.is_deviant(Deviation::OmitsUdpChecksumOverIpv6) {
-            datagram.checksum = Derived::Exactly(0);
-        }
-        let upper = datagram.to_bytes(source, destination);
-        let packet = match (source, destination) {
-            (IpAddr::V4(source), IpAddr::V4(destination)) => {
-                let mut packet = ipv4::Packet::new(source, destination, Protocol::UDP, upper);
-                packet.identification = self.identification;
-                packet.to_bytes()
-            }
-            (IpAddr::V6(source), IpAddr::V6(destination)) => {
-                ipv6::Packet::new(source, destination, Protocol::UDP, upper).to_bytes()
-            }
-            // A path has two ends of one family.
-            _ => return,
-        };
-        self.transmit(Leg::Outside, packet);
     }
 
     /// The deliberate faults.
@@ -422,196 +330,6 @@ impl Gateway {
         self.jammed |= self.is_deviant(Deviation::JamsOnFragments) && self.reassembler.pending() >= MOST_BEFORE_JAM;
         let pre = self.config.data.interface_pre_fragmentation.unwrap_or(self.config.data.pre_fragmentation);
         self.jammed || pre && self.is_deviant(Deviation::RefusesOuterFragments)
-    }
-
-    fn udp(&mut self, now: Instant, packet: &ip::Packet) {
-        let (source, destination) = (packet.source(), packet.destination());
-        let datagram = match udp::Datagram::parse(packet.payload(), source, destination) {
-            Ok(datagram) if datagram.is_intact(source, destination) => datagram,
-            Ok(datagram)
-                if datagram.checksum == Derived::Exactly(0)
-                    && self.is_deviant(Deviation::TakesUdpWithoutChecksumOverIpv6) =>
-            {
-                datagram
-            }
-            _ => return self.dropped(None, Some(source), DropReason::OuterMalformed),
-        };
-        let path = Path {
-            local: SocketAddr::new(destination, datagram.destination_port),
-            remote: SocketAddr::new(source, datagram.source_port),
-        };
-        match datagram.destination_port {
-            IKE_PORT => self.ike_datagram(now, path, &datagram.payload),
-            NATT_PORT => {
-                if datagram.payload.len() < 4 && self.is_deviant(Deviation::StopsAtShortDatagram) {
-                    self.deaf_on_natt = true;
-                }
-                if self.deaf_on_natt {
-                    return;
-                }
-                match natt::classify(&datagram.payload) {
-                    Natt::Ike(message) => self.ike_datagram(now, path, message),
-                    Natt::Keepalive if self.is_deviant(Deviation::FollowsUnverifiedEsp) => {
-                        if let Some(info) = self.ike_sa_with(source) {
-                            self.peer_moved(now, info.id, path.remote);
-                        }
-                    }
-                    Natt::Malformed(_) => self.dropped(None, Some(source), DropReason::NattTooShort),
-                    Natt::Esp(_) | Natt::Keepalive => {}
-                }
-            }
-            _ => self.local(now, packet),
-        }
-    }
-
-    fn ike_datagram(&mut self, now: Instant, mut path: Path, message: &[u8]) {
-        let is_init = || Header::parse(message).is_ok_and(|header| header.exchange_type == ExchangeType::IKE_SA_INIT);
-        if path.local.port() == NATT_PORT && self.is_deviant(Deviation::IgnoresInitOnPort4500) && is_init() {
-            return;
-        }
-        if self.is_deviant(Deviation::AnswersToOwnPort) {
-            path.remote.set_port(path.local.port());
-        }
-        self.ike.handle(now, &mut self.rng, path, message, &mut self.hands);
-    }
-
-    /// Does what the IKE engine wants done, and what follows from that.
-    fn obey(&mut self, now: Instant) {
-        while let Some(action) = self.ike.poll_action() {
-            match action {
-                Action::Send { mut path, datagram } => {
-                    self.keepalives.sent(path, now);
-                    let is_request = || Header::parse(&datagram).is_ok_and(|header| !header.flags.response());
-                    if self.is_deviant(Deviation::RequestsToPort500) && is_request() {
-                        path.local.set_port(IKE_PORT);
-                        path.remote.set_port(IKE_PORT);
-                    }
-                    let faulty = match path.local.port() {
-                        NATT_PORT => Deviation::OmitsNonEspMarker,
-                        _ => Deviation::MarkerOnPort500,
-                    };
-                    if (path.local.port() == NATT_PORT) != self.is_deviant(faulty) {
-                        self.send_udp(path, &natt::wrap_ike(&datagram));
-                    } else {
-                        self.send_udp(path, &datagram);
-                    }
-                }
-                Action::InstallChild(child) => {
-                    match self.data.install(&child, now) {
-                        Ok(()) => self.events.push_back(Event::ChildInstalled(child)),
-                        Err(_) => self.dropped(Some(child.inbound_spi), None, DropReason::UnknownSpi),
-                    }
-                    self.send_waiting(now);
-                }
-                Action::RemoveChild { inbound_spi, outbound_spi, reason, .. } => {
-                    self.data.remove(inbound_spi);
-                    self.events.push_back(Event::ChildRemoved { inbound_spi, outbound_spi, reason });
-                }
-                Action::UpdatePath { ike_sa, path } => {
-                    self.data.update_path(ike_sa, path);
-                    self.update_keepalive(ike_sa, path, now);
-                }
-                Action::MoveChildren { from, to } => self.data.move_children(from, to),
-                Action::Event(event) => {
-                    self.follow(now, &event);
-                    self.events.push_back(Event::Ike(event));
-                }
-            }
-        }
-    }
-
-    /// What the gateway's behaviours make of an event.
-    fn follow(&mut self, now: Instant, event: &v2::Event) {
-        match event {
-            v2::Event::IkeSaUp { ike_sa, .. } => {
-                self.watch.begin(*ike_sa, now);
-                if let Some(info) = self.ike.ike_sa(*ike_sa) {
-                    self.update_keepalive(*ike_sa, info.path, now);
-                }
-            }
-            v2::Event::IkeSaDown { ike_sa, .. } => {
-                self.watch.end(*ike_sa);
-                self.keepalives.end(*ike_sa);
-            }
-            v2::Event::RequestReceived { ike_sa, .. } | v2::Event::ResponseReceived { ike_sa, .. } => {
-                self.watch.heard(*ike_sa, now);
-            }
-            _ => {}
-        }
-    }
-
-    fn update_keepalive(&mut self, ike_sa: IkeSaId, path: Path, now: Instant) {
-        if self.ike.ike_sa(ike_sa).is_some_and(|info| info.nat.local) {
-            self.keepalives.begin(ike_sa, path, now);
-        }
-    }
-
-    /// The established IKE SA with a peer at this address.
-    fn ike_sa_with(&self, peer: IpAddr) -> Option<IkeSaInfo> {
-        self.ike
-            .ike_sas()
-            .into_iter()
-            .find(|info| info.state == v2::State::Established && info.path.remote.ip() == peer)
-    }
-
-    /// Tells the sender of a packet with an unknown SPI, if the policy says so.
-    fn unknown_spi(&mut self, now: Instant, source: IpAddr, destination: IpAddr, protocol: u8, spi: u32) {
-        self.events.push_back(Event::InvalidSpi { destination, source, protocol, spi });
-        self.log_invalid_spi(now, InvalidSpiMessage { destination, source, protocol, spi });
-        self.dropped(Some(spi), Some(source), DropReason::UnknownSpi);
-        if self.is_deviant(Deviation::SilentOnInvalidSpi) {
-            return;
-        }
-        let ike_sa = self.ike_sa_with(source);
-        if self.is_deviant(Deviation::RecoversInvalidSpiByDefault) && self.ike.ike_sas().is_empty() {
-            let connection = self.config.ike.connections.first();
-            let names = connection.and_then(|c| Some((c.name.clone(), c.children.first()?.name.clone())));
-            if let Some((connection, child)) = names {
-                // A connection that does not say where the peer is cannot be begun.
-                let _ = self.initiate(now, &connection, &child);
-            }
-        }
-        let unlimited = self.is_deviant(Deviation::UnlimitedInvalidSpiNotifies);
-        let unprotected = self.is_deviant(Deviation::InvalidSpiNotifyInTheClear);
-        let mut policy = self.config.invalid_spi;
-        policy.notify_unprotected |= self.is_deviant(Deviation::TellsStrangersOfInvalidSpi);
-        let answer = self.recovery.answer(&policy, ike_sa.is_some(), unlimited, now);
-        let notify = self.invalid_spi_notify(spi);
-        match (answer, ike_sa) {
-            (invalid_spi_recovery::Answer::Protected, Some(info)) if !unprotected => {
-                let payloads = vec![Payload::from(Body::Notify(notify))];
-                // An IKE SA that is just being closed tells nobody.
-                let _ = self.ike.informational(now, &mut self.rng, info.id, payloads, &mut self.hands);
-                self.obey(now);
-            }
-            (invalid_spi_recovery::Answer::Silence, _) => {}
-            (_, info) => {
-                let path = info.map_or(
-                    Path { local: SocketAddr::new(destination, IKE_PORT), remote: SocketAddr::new(source, IKE_PORT) },
-                    |info| info.path,
-                );
-                self.send_unprotected_notify(path, notify);
-            }
-        }
-    }
-
-    /// The notify of RFC 7296 section 3.10.1: the SPI stands in the notification data.
-    fn invalid_spi_notify(&self, spi: u32) -> Notify {
-        if self.is_deviant(Deviation::InvalidSpiInSpiField) {
-            return Notify::with_spi(ProtocolId::ESP, spi.to_be_bytes(), NotifyType::INVALID_SPI, []);
-        }
-        Notify::new(NotifyType::INVALID_SPI, spi.to_be_bytes().to_vec())
-    }
-
-    /// A one-way notify outside any IKE SA (RFC 7296 section 1.5): SPIs zero, an INFORMATIONAL request of an initiator.
-    fn send_unprotected_notify(&mut self, path: Path, notify: Notify) {
-        let header = Header::new((0, 0), ExchangeType::INFORMATIONAL, Flags::new(true, false), 0);
-        let octets = Message::new(header, vec![Payload::from(Body::Notify(notify))]).to_bytes();
-        if path.local.port() == NATT_PORT {
-            self.send_udp(path, &natt::wrap_ike(&octets));
-        } else {
-            self.send_udp(path, &octets);
-        }
     }
 
     fn dropped(&mut self, spi: Option<u32>, source: Option<IpAddr>, reason: DropReason) {

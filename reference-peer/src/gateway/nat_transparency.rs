@@ -12,16 +12,25 @@ pub(super) const IKE_PORT: u16 = 500;
 /// The port of UDP encapsulation and of IKE through a NAT.
 pub(super) const NATT_PORT: u16 = 4500;
 
-/// The IKE SAs for which a NAT in front of us has to be kept open.
+/// The IKE and ISAKMP SAs for which a NAT in front of us has to be kept open.
 #[derive(Debug, Default)]
 pub(super) struct Keepalives {
-    paths: BTreeMap<IkeSaId, (Path, Instant)>,
+    paths: BTreeMap<IkeSaId, Kept>,
+}
+
+/// One of them.
+#[derive(Debug, Clone, Copy)]
+struct Kept {
+    path: Path,
+    period: Duration,
+    /// When something was last sent.
+    last: Instant,
 }
 
 impl Keepalives {
-    /// We are behind a NAT on this path.
-    pub(super) fn begin(&mut self, ike_sa: IkeSaId, path: Path, now: Instant) {
-        self.paths.insert(ike_sa, (path, now));
+    /// We are behind a NAT on this path: something has to be sent once in each period.
+    pub(super) fn begin(&mut self, ike_sa: IkeSaId, path: Path, period: Duration, now: Instant) {
+        self.paths.insert(ike_sa, Kept { path, period, last: now });
     }
 
     /// The IKE SA is gone.
@@ -29,22 +38,25 @@ impl Keepalives {
         self.paths.remove(&ike_sa);
     }
 
+    /// Keeps those that are still needed.
+    pub(super) fn retain(&mut self, needed: impl Fn(IkeSaId) -> bool) {
+        self.paths.retain(|id, _| needed(*id));
+    }
+
     /// Something was sent on a path, so that its mapping is fresh.
     pub(super) fn sent(&mut self, path: Path, now: Instant) {
-        for (kept, last) in self.paths.values_mut() {
-            if *kept == path {
-                *last = now;
-            }
+        for kept in self.paths.values_mut().filter(|kept| kept.path == path) {
+            kept.last = now;
         }
     }
 
     /// The paths on which a keepalive is due.
-    pub(super) fn due(&mut self, period: Duration, now: Instant) -> Vec<Path> {
+    pub(super) fn due(&mut self, now: Instant) -> Vec<Path> {
         let mut due = Vec::new();
-        for (path, last) in self.paths.values_mut() {
-            if *last + period <= now {
-                *last = now;
-                due.push(*path);
+        for kept in self.paths.values_mut() {
+            if kept.last + kept.period <= now {
+                kept.last = now;
+                due.push(kept.path);
             }
         }
         due.dedup();
@@ -52,8 +64,8 @@ impl Keepalives {
     }
 
     /// When the next one is due.
-    pub(super) fn next_due(&self, period: Duration) -> Option<Instant> {
-        self.paths.values().map(|(_, last)| *last + period).min()
+    pub(super) fn next_due(&self) -> Option<Instant> {
+        self.paths.values().map(|kept| kept.last + kept.period).min()
     }
 }
 
@@ -70,13 +82,13 @@ mod tests {
             remote: "192.0.2.2:4500".parse().expect("an address"),
         };
         let mut keepalives = Keepalives::default();
-        keepalives.begin(IkeSaId(1), path, at(0));
+        keepalives.begin(IkeSaId(1), path, period, at(0));
         keepalives.sent(path, at(15));
-        assert_eq!(keepalives.next_due(period), Some(at(35)));
-        assert!(keepalives.due(period, at(34)).is_empty());
-        assert_eq!(keepalives.due(period, at(35)), [path]);
-        assert_eq!(keepalives.next_due(period), Some(at(55)));
+        assert_eq!(keepalives.next_due(), Some(at(35)));
+        assert!(keepalives.due(at(34)).is_empty());
+        assert_eq!(keepalives.due(at(35)), [path]);
+        assert_eq!(keepalives.next_due(), Some(at(55)));
         keepalives.end(IkeSaId(1));
-        assert_eq!(keepalives.next_due(period), None);
+        assert_eq!(keepalives.next_due(), None);
     }
 }

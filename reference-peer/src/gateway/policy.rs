@@ -7,7 +7,7 @@
 use super::rate::PerSecond;
 use super::{Gateway, GatewayConfig, Leg};
 use crate::Instant;
-use crate::config::{Addresses, Child, Selector};
+use crate::config::{Addresses, Selector};
 use crate::deviation::Deviation;
 use crate::ipsec::drops::DropReason;
 use crate::ipsec::flow::Flow;
@@ -15,14 +15,12 @@ use crate::ipsec::header::Header;
 use crate::ipsec::sa::Protocol;
 use crate::ipsec::selector::{Direction, Selectors, TrafficSelector};
 use crate::ipsec::spd::{Action, Policy, Spd};
+use std::slice;
 use std::sync::Arc;
 use wire::ikev2::{Body, Notify, NotifyType, Payload, ProtocolId};
 
 /// Octets of a dropped packet that INVALID_SELECTORS holds.
 const QUOTED: usize = 128;
-
-/// Between the name of a connection and that of its child.
-const SEPARATOR: char = '/';
 
 /// The policies in their order.
 #[derive(Debug)]
@@ -30,6 +28,8 @@ pub(super) struct Policies {
     spd: Spd,
     /// How many of them were configured; the others follow from connections.
     configured: usize,
+    /// Connection and child that each of the others follows from.
+    followed: Vec<(String, String)>,
     /// INVALID_SELECTORS that were sent.
     notifies: PerSecond,
 }
@@ -49,12 +49,24 @@ impl Policies {
     pub(super) fn new(config: &GatewayConfig) -> Self {
         let mut policies = config.data.policies.clone();
         let configured = policies.len();
-        for connection in &config.ike.connections {
+        let mut followed = Vec::new();
+        let ike = config.ike.connections.iter().flat_map(|connection| {
             let children = connection.children.iter();
-            policies.extend(children.filter_map(|child| policy(&connection.name, child)));
+            children.map(|child| (&connection.name, &child.name, &child.local_ts[..], &child.remote_ts[..]))
+        });
+        let isakmp = config.isakmp.connections.iter().flat_map(|connection| {
+            let children = connection.children.iter();
+            let one = slice::from_ref;
+            children.map(move |child| (&connection.name, &child.name, one(&child.local_ts), one(&child.remote_ts)))
+        });
+        for (connection, child, local, remote) in ike.chain(isakmp) {
+            if let Some(policy) = policy(format!("{connection}/{child}"), local, remote) {
+                policies.push(policy);
+                followed.push((connection.clone(), child.clone()));
+            }
         }
         let spd = Spd::new(policies, Arc::new(config.ike.deviations.clone()));
-        Self { spd, configured, notifies: PerSecond::default() }
+        Self { spd, configured, followed, notifies: PerSecond::default() }
     }
 
     /// The configured policy that selects a packet, if one does.
@@ -66,17 +78,15 @@ impl Policies {
     /// The connection and child that an outbound packet may ask for.
     fn child(&self, flow: &Flow) -> Option<(String, String)> {
         let followed = self.spd.policies().get(self.configured..).unwrap_or_default();
-        let policy = followed.iter().find(|policy| policy.selectors.admit(flow, Direction::Outbound))?;
-        let (connection, child) = policy.name.split_once(SEPARATOR)?;
-        Some((connection.to_owned(), child.to_owned()))
+        let at = followed.iter().position(|policy| policy.selectors.admit(flow, Direction::Outbound))?;
+        self.followed.get(at).cloned()
     }
 }
 
 /// The policy that follows from a child; `None` where an end has no addresses of its own.
-fn policy(connection: &str, child: &Child) -> Option<Policy> {
+fn policy(name: String, local: &[Selector], remote: &[Selector]) -> Option<Policy> {
     let end = |selectors: &[Selector]| -> Vec<TrafficSelector> { selectors.iter().filter_map(selector).collect() };
-    let selectors = Selectors { local: end(&child.local_ts), remote: end(&child.remote_ts), fragments_also: false };
-    let name = format!("{connection}{SEPARATOR}{}", child.name);
+    let selectors = Selectors { local: end(local), remote: end(remote), fragments_also: false };
     let whole = !selectors.local.is_empty() && !selectors.remote.is_empty();
     whole.then_some(Policy { name, selectors, action: Action::Protect })
 }

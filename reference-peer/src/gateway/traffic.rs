@@ -143,7 +143,7 @@ impl DataPlane {
     }
 
     /// Uses a new pair. It is received on at once; what is sent takes the newest pair that fits.
-    pub(super) fn install(&mut self, child: &ChildSa, now: Instant) -> Result<(), SaError> {
+    fn install(&mut self, child: &ChildSa, now: Instant) -> Result<(), SaError> {
         let (mut inbound, mut outbound) = parameters(child, &self.deviations);
         for sa in [&mut inbound, &mut outbound] {
             self.configure(sa, child);
@@ -181,11 +181,25 @@ impl DataPlane {
         sa.replay_window = window.size();
     }
 
-    /// Makes a bundle: what the pair of `inner` has protected is protected by the pair of `outer` once more.
-    pub(super) fn bundle(&mut self, inner: u32, outer: u32) {
-        if let Some(pair) = self.pairs.get_mut(&inner) {
-            pair.over = Some(outer);
+    /// Uses new pairs. More than one are a bundle, the innermost first: what the first has protected is protected by the
+    /// second once more. If one cannot be used, none is.
+    pub(super) fn install_bundle(&mut self, bundle: &[ChildSa], now: Instant) -> Result<(), SaError> {
+        // The newest SA that fits takes a packet: that has to be the innermost one, which in transport mode has the same
+        // selectors as the others.
+        for (index, child) in bundle.iter().rev().enumerate() {
+            if let Err(error) = self.install(child, now) {
+                bundle.iter().rev().take(index).for_each(|child| self.remove(child.inbound_spi));
+                return Err(error);
+            }
         }
+        for pair in bundle.windows(2) {
+            if let [inner, outer] = pair
+                && let Some(pair) = self.pairs.get_mut(&inner.inbound_spi)
+            {
+                pair.over = Some(outer.inbound_spi);
+            }
+        }
+        Ok(())
     }
 
     /// The inbound SPI of the pair that goes over that of an inbound SPI.
@@ -218,7 +232,9 @@ impl DataPlane {
             if let Some(mut sa) = self.sad.remove_outbound(pair.outbound) {
                 let parameters = sa.parameters_mut();
                 (parameters.source, parameters.destination) = (path.local.ip(), path.remote.ip());
-                parameters.udp = udp.then(|| UdpPorts::new(path.local.port(), path.remote.port()));
+                let non_ike_marker = parameters.udp.is_some_and(|udp| udp.non_ike_marker);
+                let ports = UdpPorts { non_ike_marker, ..UdpPorts::new(path.local.port(), path.remote.port()) };
+                parameters.udp = udp.then_some(ports);
                 pair.outbound = self.sad.insert_outbound(sa);
             }
             if let Some(sa) = self.sad.inbound_mut(*inbound_spi) {
@@ -237,6 +253,19 @@ impl DataPlane {
     /// The child of an inbound SPI.
     pub fn child(&self, inbound_spi: u32) -> Option<&ChildSa> {
         self.pairs.get(&inbound_spi).map(|pair| &pair.child)
+    }
+
+    /// The children of all pairs.
+    pub(super) fn children(&self) -> impl Iterator<Item = &ChildSa> {
+        self.pairs.values().map(|pair| &pair.child)
+    }
+
+    /// What the pair of an inbound SPI sends stays on the port of IKE, with the marker of old drafts before ESP.
+    pub(super) fn mark_non_ike(&mut self, inbound_spi: u32) {
+        let id = self.pairs.get(&inbound_spi).map(|pair| pair.outbound);
+        if let Some(udp) = id.and_then(|id| self.sad.outbound_mut(id)?.parameters_mut().udp.as_mut()) {
+            udp.non_ike_marker = true;
+        }
     }
 
     fn pair_of(&self, outbound: OutboundId) -> Option<&Pair> {
@@ -376,6 +405,7 @@ impl Gateway {
                     self.watch.heard(ike_sa, now);
                 }
                 self.ike.heard_child(now, spi);
+                self.isakmp.heard_child(now, spi);
                 if let Some(udp) = udp {
                     self.peer_moved(now, ike_sa, SocketAddr::new(outer.source, udp.source));
                 }
@@ -399,12 +429,19 @@ impl Gateway {
     }
 
     /// A verified and new packet came from another address or port: what goes back follows it, if a NAT is there to
-    /// have moved the peer (RFC 7296 section 2.23).
+    /// have moved the peer (RFC 7296 section 2.23, RFC 3947 section 4).
     pub(super) fn peer_moved(&mut self, now: Instant, ike_sa: IkeSaId, from: SocketAddr) {
-        let Some(info) = self.ike.ike_sa(ike_sa) else { return };
-        let stays = info.nat.local && !self.is_deviant(Deviation::FollowsBehindNat);
-        if info.path.remote != from && info.nat.remote && !stays && !self.is_deviant(Deviation::NeverFollowsPeer) {
-            self.ike.update_path(ike_sa, Path { local: info.path.local, remote: from });
+        let known = self.ike.ike_sa(ike_sa).map(|info| (info.path, info.nat));
+        let Some((path, nat)) = known.or_else(|| self.isakmp.isakmp_sa(ike_sa).map(|info| (info.path, info.nat)))
+        else {
+            return;
+        };
+        let stays = nat.local && !self.is_deviant(Deviation::FollowsBehindNat);
+        if path.remote != from && nat.remote && !stays && !self.is_deviant(Deviation::NeverFollowsPeer) {
+            // It is an SA of one of the engines.
+            let path = Path { local: path.local, remote: from };
+            self.ike.update_path(ike_sa, path);
+            self.isakmp.update_path(ike_sa, path);
             self.obey(now);
         }
     }
@@ -582,11 +619,13 @@ impl Gateway {
         if self.data.waiting.len() < MOST_WAITING {
             self.data.waiting.push_back(octets.to_vec());
         }
-        let busy = self.ike.ike_sas().iter().any(|info| info.connection == connection);
+        let busy = match self.is_isakmp_connection(&connection) {
+            true => self.isakmp.is_bringing_up(&connection, &child),
+            false => self.ike.ike_sas().iter().any(|info| info.connection == connection),
+        };
         if !busy {
             // A connection that does not say where the peer is can't be started: the packet is lost.
-            let _ = self.ike.initiate(now, &mut self.rng, &connection, &child, &mut self.hands);
-            self.obey(now);
+            let _ = self.initiate(now, &connection, &child);
         }
     }
 

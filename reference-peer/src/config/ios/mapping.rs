@@ -20,12 +20,8 @@ use std::time::Duration;
 /// A gateway that was configured by a running-config.
 #[derive(Debug, Clone)]
 pub struct Mapping {
-    /// Addresses, timers and the data plane. It has no connections of IKEv2.
+    /// What the gateway is told. It has no connections of IKEv2.
     pub gateway: GatewayConfig,
-    /// Connections of IKEv1.
-    pub isakmp: IsakmpConfig,
-    /// `crypto isakmp invalid-spi-recovery` (guide chapter 4).
-    pub invalid_spi_recovery: bool,
     /// Names of the outside interfaces.
     pub outside: Vec<String>,
     /// Names of the inside interfaces.
@@ -128,7 +124,9 @@ impl Mapper<'_> {
             inside: inside.iter().flat_map(|interface| addresses(interface)).collect(),
             outside_mtu: outside.iter().filter_map(|i| mtu(i)).min().unwrap_or(1500),
             inside_mtu: inside.iter().filter_map(|i| mtu(i)).min().unwrap_or(1500),
+            isakmp: IsakmpConfig { connections: std::mem::take(&mut self.connections), ..IsakmpConfig::default() },
             initiate_on_traffic: true,
+            invalid_spi_recovery: router.isakmp.invalid_spi_recovery,
             dead_peer_detection: router.isakmp.keepalive.map(|keepalive| DeadPeerDetection {
                 interval: seconds(keepalive.seconds),
                 mode: if keepalive.periodic { DpdMode::Periodic } else { DpdMode::OnDemand },
@@ -143,8 +141,6 @@ impl Mapper<'_> {
         unused.dedup();
         Ok(Mapping {
             gateway,
-            isakmp: IsakmpConfig { connections: std::mem::take(&mut self.connections), ..IsakmpConfig::default() },
-            invalid_spi_recovery: router.isakmp.invalid_spi_recovery,
             outside: outside.iter().map(|interface| interface.name.clone()).collect(),
             inside: inside.iter().map(|interface| interface.name.clone()).collect(),
             unused,

@@ -2,17 +2,19 @@
 
 mod deviations;
 mod fragmentation;
+mod isakmp;
 mod path_mtu;
 mod policy;
 mod replay;
 
 use super::*;
 use crate::config::Mode;
-use crate::ike::v2::TrafficRange;
+use crate::ike::v2::{Path, TrafficRange};
 use crate::ipsec::header::Header as IpHeader;
 use crate::ipsec::sa::DfBit;
+use std::net::SocketAddr;
 use std::time::Duration;
-use wire::{icmpv4, icmpv6};
+use wire::{icmpv4, icmpv6, ipv4, udp};
 
 /// What a pair of SAs is made of.
 #[derive(Debug, Clone)]

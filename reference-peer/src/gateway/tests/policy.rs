@@ -5,7 +5,7 @@ use crate::config::{Child, Connection, CookiePolicy, Remote, Secret};
 use crate::ipsec::drops::DropReason;
 use crate::ipsec::selector::{PortRange, Selectors, TrafficSelector};
 use crate::ipsec::spd::{Action, Policy};
-use wire::ikev2::NotifyType;
+use wire::ikev2::{Body, NotifyType};
 
 fn traffic(net: &str, protocol: u8, ports: PortRange) -> TrafficSelector {
     TrafficSelector { protocol, ports, ..TrafficSelector::from(net.parse::<ipnet::IpNet>().unwrap()) }

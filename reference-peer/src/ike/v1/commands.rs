@@ -259,6 +259,15 @@ impl Engine {
         }
     }
 
+    /// Is this child being set up by us, or the ISAKMP SA for it?
+    pub fn is_bringing_up(&self, connection: &str, child: &str) -> bool {
+        let begun = |sa: &IsakmpSa| {
+            sa.queue.iter().any(|(queued, _)| queued == child)
+                || sa.quick.values().any(|quick| quick.is_pending() && quick.child_name().as_deref() == Some(child))
+        };
+        self.sas.values().any(|sa| sa.connection.name == connection && begun(sa))
+    }
+
     // ---- Shared ----
 
     fn connection(&self, name: &str) -> Result<Arc<IsakmpConnection>, CommandError> {

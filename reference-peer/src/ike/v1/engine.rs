@@ -506,7 +506,7 @@ pub(super) fn open(sa: &IsakmpSa, message: &Message, iv: &[u8]) -> Result<Opened
     let keys = sa.keys.as_ref().ok_or(RejectReason::NoKeys)?;
     protect::open(&keys.cipher, iv, message).map_err(|error| match error {
         OpenError::NotEncrypted => RejectReason::NotEncrypted,
-        OpenError::PartialBlock(_) | OpenError::NoIv => RejectReason::Undecryptable,
+        OpenError::PartialBlock(_) | OpenError::NoIv | OpenError::NoKeys => RejectReason::Undecryptable,
     })
 }
 

@@ -75,6 +75,11 @@ impl QuickMode {
         matches!(self.state, QuickState::Done(_))
     }
 
+    /// Have we begun it, and is it not done?
+    pub(super) fn is_pending(&self) -> bool {
+        self.initiator && !self.is_done()
+    }
+
     pub(super) fn has_spi(&self, spi: u32) -> bool {
         self.spis.values().any(|own| *own == spi)
     }

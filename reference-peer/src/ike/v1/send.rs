@@ -3,12 +3,11 @@
 use super::api::*;
 use super::engine::{Cx, Engine};
 use super::fragment;
-use super::keys::IsakmpKeys;
 use super::protect;
 use super::sa::IsakmpSa;
 use crate::hands::{Disposition, IsakmpContext, IsakmpDraft};
 use wire::ikev1::{
-    Body, ExchangeType, Flags, Header, Message, Notification, NotifyType, Payload, PayloadType, emit_chain, first_type,
+    Body, ExchangeType, Flags, Header, Message, Notification, NotifyType, Payload, PayloadType, emit_chain,
 };
 
 /// What the HASH payload of a message is computed over.
@@ -63,17 +62,21 @@ impl Engine {
             padding: None,
             iv: None,
             repair_hash: true,
+            flip_hash: false,
         };
         let first = cx.hands.isakmp(&context, &mut draft);
         self.remember(sa, exchange, number, &draft.payloads);
         if draft.repair_hash {
             repair_hash(sa, &hashed, message_id, &mut draft);
         }
+        if draft.flip_hash {
+            flip_hash(&mut draft);
+        }
         let mut next_iv = iv.clone().unwrap_or_default();
         let mut message = match (&sa.keys, draft.encrypt) {
             (Some(keys), true) => {
                 let iv = draft.iv.take().or(iv).unwrap_or_default();
-                let (message, next) = encrypt(keys, &iv, &draft);
+                let (message, next) = protect::encrypt(keys, &iv, &draft);
                 next_iv = next;
                 message
             }
@@ -178,6 +181,7 @@ impl Engine {
             padding: None,
             iv: None,
             repair_hash: true,
+            flip_hash: false,
         };
         let exchange = ExchangeType::INFORMATIONAL;
         let context = IsakmpContext { exchange, initiator: false, number: 1, message_id, cookies, earlier: 0 };
@@ -223,14 +227,11 @@ fn repair_hash(sa: &IsakmpSa, hashed: &Hashed, message_id: u32, draft: &mut Isak
     }
 }
 
-fn encrypt(keys: &IsakmpKeys, iv: &[u8], draft: &IsakmpDraft) -> (Message, Vec<u8>) {
-    let mut plain = vec![];
-    emit_chain(&draft.payloads, PayloadType::NONE, &mut plain);
-    plain.extend(&draft.trailing);
-    match &draft.padding {
-        Some(padding) => plain.extend(padding),
-        None => plain = protect::pad(plain, keys.encryption.block_len()),
-    }
-    let (data, next) = protect::seal(&keys.cipher, iv, plain);
-    (Message::encrypted(draft.header, first_type(&draft.payloads), data), next)
+/// Makes the HASH payload wrong by one bit.
+fn flip_hash(draft: &mut IsakmpDraft) {
+    let hashes = draft.payloads.iter_mut().filter_map(|payload| match &mut payload.body {
+        Body::Hash(hash) => hash.last_mut(),
+        _ => None,
+    });
+    hashes.for_each(|last| *last ^= 1);
 }

@@ -1,0 +1,35 @@
+@ikev1 @needs:ikev1-main
+Feature: Main mode
+
+  @IKE1-MM-001 @IKE1-MM-002
+  Scenario: Six messages, the last two encrypted, with the tester as initiator
+    When the tester sets up an ISAKMP SA by main mode
+    Then the DUT's messages 2, 4 and 6 of main mode are as they should be [IKE1-MM-001]
+    And the DUT's message 6 of main mode is encrypted right after the header [IKE1-MM-002]
+    And an ISAKMP SA comes up and answers [IKE1-MM-001]
+
+  @IKE1-MM-001 @IKE1-MM-002 @needs:control.initiate_ikev1
+  Scenario: Six messages, the last two encrypted, with the DUT as initiator
+    When the DUT is told to set up an ISAKMP SA by main mode
+    Then the DUT's messages 1, 3 and 5 of main mode are as they should be [IKE1-MM-001]
+    And the DUT's message 5 of main mode is encrypted right after the header [IKE1-MM-002]
+    And an ISAKMP SA and IPsec SAs come up and answer [IKE1-MM-001]
+
+  @IKE1-MM-003
+  Scenario: IVs follow from the messages before, in each of two quick modes side by side
+    Given an ISAKMP SA
+    When the tester runs two quick modes side by side
+    Then both quick modes make IPsec SAs
+    And every encrypted message of the DUT has the IV that comes next in its exchange
+    And the DUT answers under the ISAKMP SA
+
+  @IKE1-MM-004
+  Scenario: The exchange type does not change in the middle of an exchange
+    When the tester puts a message of aggressive mode between messages 2 and 3 of its main mode
+    Then the DUT takes the mixed message for none of its main mode
+    And an ISAKMP SA comes up and answers
+
+  @IKE1-MM-007
+  Scenario: Repetitions and noise do not move the IV
+    When the tester repeats message 3 and sends noise before message 5 of its main mode
+    Then an ISAKMP SA comes up and answers
