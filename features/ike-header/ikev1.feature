@@ -3,19 +3,21 @@ Feature: The ISAKMP header
 
   @IKE1-HDR-001 @IKE1-HDR-004 @IKE1-HDR-005 @IKE1-MM-008
   Scenario: Version, flags, Message ID and length of a responder
-    Given an ISAKMP SA and IPsec SAs
+    When the tester sets up an ISAKMP SA and IPsec SAs by main mode
     Then every IKEv1 message of the DUT has version 1.0 [IKE1-HDR-001]
     And every IKEv1 message of the DUT has its undefined flags clear [IKE1-HDR-004]
     And every message of phase 1 of the DUT has the Message ID 0 [IKE1-HDR-005]
     And the length in the header of every IKEv1 message of the DUT is right [IKE1-MM-008]
+    And an ISAKMP SA and IPsec SAs come up and answer
 
   @IKE1-HDR-001 @IKE1-HDR-004 @IKE1-HDR-005 @IKE1-MM-008 @needs:control.initiate_ikev1
   Scenario: Version, flags, Message ID and length of an initiator
-    Given an ISAKMP SA and IPsec SAs that the DUT has begun by main mode
+    When the DUT is told to set up an ISAKMP SA by main mode
     Then every IKEv1 message of the DUT has version 1.0 [IKE1-HDR-001]
     And every IKEv1 message of the DUT has its undefined flags clear [IKE1-HDR-004]
     And every message of phase 1 of the DUT has the Message ID 0 [IKE1-HDR-005]
     And the length in the header of every IKEv1 message of the DUT is right [IKE1-MM-008]
+    And an ISAKMP SA and IPsec SAs come up and answer
 
   @IKE1-HDR-002
   Scenario: A message of another minor version is dropped

@@ -4,15 +4,15 @@ Feature: Main mode
   @IKE1-MM-001 @IKE1-MM-002
   Scenario: Six messages, the last two encrypted, with the tester as initiator
     When the tester sets up an ISAKMP SA by main mode
-    Then the DUT's messages 2, 4 and 6 of main mode are as they should be [IKE1-MM-001]
-    And the DUT's message 6 of main mode is encrypted right after the header [IKE1-MM-002]
+    Then the DUT's message 6 of main mode is encrypted right after the header [IKE1-MM-002]
+    And the DUT's messages 2, 4 and 6 of main mode are as they should be [IKE1-MM-001]
     And an ISAKMP SA comes up and answers [IKE1-MM-001]
 
   @IKE1-MM-001 @IKE1-MM-002 @needs:control.initiate_ikev1
   Scenario: Six messages, the last two encrypted, with the DUT as initiator
     When the DUT is told to set up an ISAKMP SA by main mode
-    Then the DUT's messages 1, 3 and 5 of main mode are as they should be [IKE1-MM-001]
-    And the DUT's message 5 of main mode is encrypted right after the header [IKE1-MM-002]
+    Then the DUT's message 5 of main mode is encrypted right after the header [IKE1-MM-002]
+    And the DUT's messages 1, 3 and 5 of main mode are as they should be [IKE1-MM-001]
     And an ISAKMP SA and IPsec SAs come up and answer [IKE1-MM-001]
 
   @IKE1-MM-003
@@ -51,9 +51,10 @@ Feature: Main mode
   @IKE1-MM-008
   Scenario Outline: The length of an encrypted message includes its padding: <policy>
     Given the tester offers the policy <policy> alone
-    And an ISAKMP SA and IPsec SAs
+    When the tester sets up an ISAKMP SA and IPsec SAs by main mode
     Then the length in the header of every IKEv1 message of the DUT is right
     And every encrypted message of the DUT has whole blocks
+    And an ISAKMP SA and IPsec SAs come up and answer
 
     Examples:
       | policy                 |

@@ -15,7 +15,6 @@ Feature: Negotiation by IKEv1
 
   @IKE1-SA-001 @IKE1-SA-003
   Scenario: Of three acceptable proposals of quick mode one is chosen, as it was offered
-    Given an ISAKMP SA
     When the tester offers in quick mode
       | transform |
       | first     |
@@ -38,7 +37,6 @@ Feature: Negotiation by IKEv1
 
   @IKE1-SA-004
   Scenario: The number of the chosen proposal is kept
-    Given an ISAKMP SA
     When the tester offers in quick mode
       | transform         |
       | first auth=4      |
@@ -58,7 +56,6 @@ Feature: Negotiation by IKEv1
 
   @IKE1-SA-005
   Scenario: An unknown transform in a proposal of its own is passed over in quick mode
-    Given an ISAKMP SA
     When the tester offers in quick mode
       | transform    |
       | first id=249 |
@@ -84,15 +81,17 @@ Feature: Negotiation by IKEv1
 
   @IKE1-SA-007 @IKE1-SA-009
   Scenario: Attributes of a responder have their proper form and order
-    Given an ISAKMP SA and IPsec SAs
+    When the tester sets up an ISAKMP SA and IPsec SAs by main mode
     Then the DUT writes all attributes that are basic as basic ones [IKE1-SA-007]
     And in all transforms of the DUT a life duration follows its type [IKE1-SA-009]
+    And an ISAKMP SA and IPsec SAs come up and answer
 
   @IKE1-SA-007 @IKE1-SA-009 @needs:control.initiate_ikev1
   Scenario: Attributes of an initiator have their proper form and order
-    Given an ISAKMP SA and IPsec SAs that the DUT has begun by main mode
+    When the DUT is told to set up an ISAKMP SA by main mode
     Then the DUT writes all attributes that are basic as basic ones [IKE1-SA-007]
     And in all transforms of the DUT a life duration follows its type [IKE1-SA-009]
+    And an ISAKMP SA and IPsec SAs come up and answer
 
   @IKE1-SA-008 @needs:ikev1-aggressive
   Scenario: The SA payload comes first
@@ -115,7 +114,6 @@ Feature: Negotiation by IKEv1
 
   @IKE1-SA-010
   Scenario Outline: Attributes of quick mode that contradict each other are refused: <attribute>
-    Given an ISAKMP SA
     When the tester offers in quick mode
       | transform     |
       | first <twice> |
@@ -129,7 +127,6 @@ Feature: Negotiation by IKEv1
 
   @IKE1-SA-011
   Scenario Outline: An attribute that is not supported is refused: <attribute>
-    Given an ISAKMP SA
     When the tester offers in quick mode
       | transform      |
       | first +<class> |
@@ -153,7 +150,6 @@ Feature: Negotiation by IKEv1
 
   @IKE1-SA-013 @needs:bundle
   Scenario: AH and ESP under one number are taken as a unit
-    Given an ISAKMP SA
     When the tester offers a bundle whose ESP is not acceptable, and ESP alone after it
     Then the DUT takes ESP alone, or nothing of the offer
     And another quick mode makes IPsec SAs

@@ -85,6 +85,7 @@ fn another_group(testbed: &mut Testbed, _: &mut Step) -> StepResult {
         .find(|policy| !taken(policy))
         .ok_or_else(|| StepError::not_applicable("the DUT takes its first policy with every group"))?;
     testbed.reconfigure_isakmp(|connection| connection.policies = vec![other]);
+    let wanted = own.group.id();
     super::isakmp_header::begin_edited(testbed, Phase1::Aggressive, 1, move |draft| {
         super::isakmp_payloads::with_sa(draft, &mut |sa| {
             for proposal in &mut sa.proposals {
@@ -92,12 +93,15 @@ fn another_group(testbed: &mut Testbed, _: &mut Step) -> StepResult {
                 let mut second = Transform { number: 2, ..first };
                 let group = |attribute: &&mut Attribute| attribute.class == Phase1Class::GROUP.0;
                 for attribute in second.attributes.iter_mut().filter(group) {
-                    *attribute = Attribute::basic(Phase1Class::GROUP.0, own.group.id());
+                    *attribute = Attribute::basic(Phase1Class::GROUP.0, wanted);
                 }
                 proposal.transforms.push(second);
             }
         });
-    })
+    })?;
+    // What comes after is proper.
+    testbed.reconfigure_isakmp(|connection| connection.policies = vec![own]);
+    Ok(())
 }
 
 fn second_message(testbed: &mut Testbed, step: &mut Step) -> StepResult {

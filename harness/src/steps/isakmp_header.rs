@@ -174,6 +174,12 @@ fn makes_no_isakmp_sa(testbed: &mut Testbed, step: &mut Step) -> StepResult {
     }
 }
 
+/// Waits until IPsec SAs are up, or are not going to be.
+pub(super) fn await_up(testbed: &mut Testbed) -> StepResult {
+    let limit = testbed.answer_limit() * 2;
+    testbed.await_state(limit, |testbed| testbed.child().is_ok()).map(drop)
+}
+
 fn is_phase1(header: &Header) -> bool {
     matches!(header.exchange_type, ExchangeType::MAIN | ExchangeType::AGGRESSIVE)
 }
@@ -188,6 +194,7 @@ fn every_message(
     expected: &str,
     fits: impl Fn(&SeenIsakmp, &Header) -> bool,
 ) -> StepResult {
+    await_up(testbed)?;
     let all: Vec<_> = testbed.isakmp_from_dut(0).filter_map(|isakmp| Some((isakmp, isakmp.header?))).collect();
     step.observed(format!("{} messages", all.len()));
     if all.is_empty() {

@@ -3,7 +3,7 @@
 
 use super::common::instead;
 use super::isakmp::{awaited, exchange, message, none, notify_type};
-use super::isakmp_header::{begin_edited, claimed_phase1};
+use super::isakmp_header::{await_up, begin_edited, claimed_phase1};
 use super::isakmp_payloads::with_sa;
 use crate::dissect::Seen;
 use crate::isakmp::SeenIsakmp;
@@ -68,6 +68,7 @@ fn register_offers(steps: &mut Steps<Testbed>) {
             let sets = vec![set("bundle", protocols.clone()), set("alone", vec![alone.clone()])];
             connection.children.iter_mut().for_each(|child| child.transform_sets.clone_from(&sets));
         });
+        testbed.establish_phase1(Phase1::Main)?;
         begin_quick_with_sa(testbed, |sa| {
             let first = sa.proposals.first().map(|proposal| proposal.number);
             let half = |proposal: &&mut wire::ikev1::Proposal| {
@@ -421,6 +422,7 @@ fn every_transform(
     expected: &str,
     look: impl Fn(bool, &Transform) -> Option<String>,
 ) -> StepResult {
+    await_up(testbed)?;
     let mut looked = 0;
     for isakmp in testbed.isakmp_from_dut(0) {
         let Some(sa) = isakmp.sa() else { continue };

@@ -17,7 +17,7 @@ const GROWTH: f64 = 1.2;
 /// Time between an answer and the next copy of its message; much less than any peer waits before it repeats one.
 const BETWEEN_COPIES: Duration = Duration::from_millis(100);
 /// How many main modes are run: real time is dear, virtual time is not.
-const MAIN_MODES: (usize, usize) = (60, 700);
+const MAIN_MODES: (usize, usize) = (60, 2000);
 /// How long a built-in peer may repeat a message before it gives up.
 const GIVEN_UP: Duration = Duration::from_secs(600);
 
@@ -37,7 +37,9 @@ pub(super) fn register(steps: &mut Steps<Testbed>) {
         repeat(testbed, exchange, number, copies)
     });
     steps.when("the DUT has given up, its message 1 of main mode is answered", |testbed, _| {
-        let caught = testbed.edits.catch_isakmp(WhichIsakmp::message(ExchangeType::MAIN, 2));
+        let answer = WhichIsakmp::message(ExchangeType::MAIN, 2);
+        let caught = testbed.edits.catch_isakmp(answer);
+        testbed.edits.hold_isakmp(answer, None);
         testbed.begin_stimulus();
         testbed.control(Hook::InitiateIkev1(Phase1::Main))?;
         testbed.wait(GIVEN_UP)?;
