@@ -4,8 +4,8 @@ Feature: Main mode
   @IKE1-MM-001 @IKE1-MM-002
   Scenario: Six messages, the last two encrypted, with the tester as initiator
     When the tester sets up an ISAKMP SA by main mode
-    Then the DUT's message 6 of main mode is encrypted right after the header [IKE1-MM-002]
-    And the DUT's messages 2, 4 and 6 of main mode are as they should be [IKE1-MM-001]
+    Then the DUT's messages 2, 4 and 6 of main mode are as they should be [IKE1-MM-001]
+    And the DUT's message 6 of main mode is encrypted right after the header [IKE1-MM-002]
     And an ISAKMP SA comes up and answers [IKE1-MM-001]
 
   @IKE1-MM-001 @IKE1-MM-002 @needs:control.initiate_ikev1

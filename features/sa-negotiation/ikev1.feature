@@ -149,6 +149,11 @@ Feature: Negotiation by IKEv1
       | aes128-sha1-modp2048 |
 
   @IKE1-SA-013 @needs:bundle
+  Scenario: AH of a bundle is not taken without its ESP
+    When the tester offers a bundle whose ESP is not acceptable
+    Then the DUT refuses the quick mode
+
+  @IKE1-SA-013 @needs:bundle
   Scenario: AH and ESP under one number are taken as a unit
     When the tester offers a bundle whose ESP is not acceptable, and ESP alone after it
     Then the DUT takes ESP alone, or nothing of the offer

@@ -25,17 +25,20 @@ pub(super) fn register(steps: &mut Steps<Testbed>) {
             keyring.keys.insert(0, other);
         })
     });
-    steps.given("the DUT has the tester's key for {word} and another one for {word} and all addresses", |testbed, step| {
-        let own = KeyOwner::Host(step.arg_text(0)?.to_owned());
-        let other = KeyOwner::Host(step.arg_text(1)?.to_owned());
-        change_keys(testbed, move |keyring| {
-            let secret = keyring.keys.first().map(|key| key.secret.clone());
-            let all = Keyring::shared(Secret::new(OTHER_KEY)).keys;
-            let named = secret.map(|secret| PreSharedKey { peer: own.clone(), secret });
-            let other = PreSharedKey { peer: other.clone(), secret: Secret::new(OTHER_KEY) };
-            keyring.keys = all.into_iter().chain(named).chain([other]).collect();
-        })
-    });
+    steps.given(
+        "the DUT has the tester's key for {word} and another one for {word} and all addresses",
+        |testbed, step| {
+            let own = KeyOwner::Host(step.arg_text(0)?.to_owned());
+            let other = KeyOwner::Host(step.arg_text(1)?.to_owned());
+            change_keys(testbed, move |keyring| {
+                let secret = keyring.keys.first().map(|key| key.secret.clone());
+                let all = Keyring::shared(Secret::new(OTHER_KEY)).keys;
+                let named = secret.map(|secret| PreSharedKey { peer: own.clone(), secret });
+                let other = PreSharedKey { peer: other.clone(), secret: Secret::new(OTHER_KEY) };
+                keyring.keys = all.into_iter().chain(named).chain([other]).collect();
+            })
+        },
+    );
     steps.given("the tester says by IKEv1 that it is {word}", |testbed, step| {
         let identity: Identity = step.arg(0)?;
         testbed.reconfigure_isakmp(|connection| connection.local_id = identity);
@@ -70,16 +73,19 @@ pub(super) fn register(steps: &mut Steps<Testbed>) {
             draft.payloads.retain(|payload| !matches!(payload.body, Body::Identification(_)));
         })
     });
-    steps.when("the tester sends message 5 of main mode with protocol {int} and port {int} in its identity", |testbed, step| {
-        let (protocol, port): (u8, u16) = (step.arg(0)?, step.arg(1)?);
-        begin_edited(testbed, Phase1::Main, 5, move |draft| {
-            for payload in &mut draft.payloads {
-                if let Body::Identification(id) = &mut payload.body {
-                    (id.protocol, id.port) = (protocol, port);
+    steps.when(
+        "the tester sends message 5 of main mode with protocol {int} and port {int} in its identity",
+        |testbed, step| {
+            let (protocol, port): (u8, u16) = (step.arg(0)?, step.arg(1)?);
+            begin_edited(testbed, Phase1::Main, 5, move |draft| {
+                for payload in &mut draft.payloads {
+                    if let Body::Identification(id) = &mut payload.body {
+                        (id.protocol, id.port) = (protocol, port);
+                    }
                 }
-            }
-        })
-    });
+            })
+        },
+    );
 
     steps.then("the DUT's identity in message {int} of main mode names no port", |testbed, step| {
         let number = step.arg(0)?;

@@ -70,11 +70,16 @@ fn register_stimuli(steps: &mut Steps<Testbed>) {
         let octets: usize = step.arg(0)?;
         begin_sealed(testbed, move |message| message.trailing = vec![0xA5; octets])
     });
-    steps.when("the tester sends message 1 of quick mode with a bit of the responder's cookie flipped", |testbed, _| {
-        testbed.edits.isakmp(WhichIsakmp::message(ExchangeType::QUICK, 1), |draft| draft.header.responder_cookie ^= 1);
-        testbed.begin_stimulus();
-        testbed.begin_quick_mode()
-    });
+    steps.when(
+        "the tester sends message 1 of quick mode with a bit of the responder's cookie flipped",
+        |testbed, _| {
+            testbed
+                .edits
+                .isakmp(WhichIsakmp::message(ExchangeType::QUICK, 1), |draft| draft.header.responder_cookie ^= 1);
+            testbed.begin_stimulus();
+            testbed.begin_quick_mode()
+        },
+    );
     steps.when("the tester begins several main modes", |testbed, _| {
         testbed.begin_stimulus();
         for attempt in 1..=ATTEMPTS {
@@ -129,7 +134,8 @@ fn register_judgements(steps: &mut Steps<Testbed>) {
         if cookies.len() < ATTEMPTS {
             return Err(StepError::inconclusive(format!("{} of {ATTEMPTS} main modes were answered", cookies.len())));
         }
-        let steps: Vec<u64> = cookies.windows(2).filter_map(|pair| Some(pair.get(1)?.wrapping_sub(*pair.first()?))).collect();
+        let steps: Vec<u64> =
+            cookies.windows(2).filter_map(|pair| Some(pair.get(1)?.wrapping_sub(*pair.first()?))).collect();
         let even = steps.iter().all(|step| steps.first() == Some(step));
         if cookies.contains(&0) || steps.contains(&0) || even {
             return Err(StepError::failed(format!("{ATTEMPTS} cookies that nobody can foretell"), text));

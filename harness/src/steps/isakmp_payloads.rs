@@ -36,11 +36,14 @@ pub(super) fn register(steps: &mut Steps<Testbed>) {
 
 /// First messages of main mode of all kinds.
 fn register_first_messages(steps: &mut Steps<Testbed>) {
-    steps.when("the tester sends message 1 of main mode with the RESERVED octet of its SA payload set", |testbed, _| {
-        begin_edited(testbed, Phase1::Main, 1, |draft| {
-            draft.payloads.iter_mut().take(1).for_each(|payload| payload.reserved = 1);
-        })
-    });
+    steps.when(
+        "the tester sends message 1 of main mode with the RESERVED octet of its SA payload set",
+        |testbed, _| {
+            begin_edited(testbed, Phase1::Main, 1, |draft| {
+                draft.payloads.iter_mut().take(1).for_each(|payload| payload.reserved = 1);
+            })
+        },
+    );
     steps.when("the tester sends message 1 of main mode that says it begins with an unknown payload", |testbed, _| {
         begin_edited(testbed, Phase1::Main, 1, |draft| draft.header.next_payload = Derived::Exactly(UNKNOWN))
     });
@@ -103,7 +106,9 @@ fn register_others(steps: &mut Steps<Testbed>) {
             }
         })
     });
-    steps.when("the tester sends a quick mode message of noise in whole blocks", |testbed, _| noise(testbed, WHOLE_BLOCKS));
+    steps.when("the tester sends a quick mode message of noise in whole blocks", |testbed, _| {
+        noise(testbed, WHOLE_BLOCKS)
+    });
     steps.when("the tester sends a quick mode message of noise that ends in the middle of a block", |testbed, _| {
         noise(testbed, PARTIAL_BLOCKS)
     });

@@ -13,8 +13,8 @@ use reference_peer::config::isakmp::{IsakmpAuthentication, IsakmpPolicy, Phase1,
 use reference_peer::config::{EspProposal, Mode};
 use std::time::Duration;
 use wire::ikev1::{
-    Attribute, AttributeValue, ExchangeType, PayloadType, Phase1Class, Phase2Class, ProtocolId,
-    SecurityAssociation, Transform,
+    Attribute, AttributeValue, ExchangeType, PayloadType, Phase1Class, Phase2Class, ProtocolId, SecurityAssociation,
+    Transform,
 };
 
 /// ESP transform that nobody has.
@@ -55,30 +55,39 @@ fn register_offers(steps: &mut Steps<Testbed>) {
             draft.payloads.sort_by_key(place);
         })
     });
+    steps.when("the tester offers a bundle whose ESP is not acceptable", |testbed, _| half_a_bundle(testbed, false));
     steps.when("the tester offers a bundle whose ESP is not acceptable, and ESP alone after it", |testbed, _| {
-        let bundle = testbed.profile().ipsec.bundles.first().cloned().unwrap_or_default();
-        let protocols: Vec<EspProposal> = bundle.split('+').filter_map(|part| part.parse().ok()).collect();
-        let alone = protocols.iter().find(|protocol| protocol.protocol == ProtocolId::ESP).cloned();
-        let known = |esp: &EspProposal| testbed.profile().ipsec.proposals.contains(esp);
-        let alone = alone
-            .filter(known)
-            .ok_or_else(|| StepError::not_applicable("the profile has no ESP proposal that is in its first bundle"))?;
-        testbed.reconfigure_isakmp(|connection| {
-            let set = |name: &str, protocols| TransformSet { mode: Mode::Tunnel, ..TransformSet::new(name, protocols) };
-            let sets = vec![set("bundle", protocols.clone()), set("alone", vec![alone.clone()])];
-            connection.children.iter_mut().for_each(|child| child.transform_sets.clone_from(&sets));
-        });
-        testbed.establish_phase1(Phase1::Main)?;
-        begin_quick_with_sa(testbed, |sa| {
-            let first = sa.proposals.first().map(|proposal| proposal.number);
-            let half = |proposal: &&mut wire::ikev1::Proposal| {
-                Some(proposal.number) == first && proposal.protocol == ProtocolId::ESP
-            };
-            for proposal in sa.proposals.iter_mut().filter(half) {
-                proposal.transforms.iter_mut().for_each(|transform| transform.id = NO_TRANSFORM);
-            }
-        })
+        half_a_bundle(testbed, true)
     });
+}
+
+/// Offers AH and ESP under one number, of which ESP cannot be taken; after it, if wanted, ESP that can.
+fn half_a_bundle(testbed: &mut Testbed, then_alone: bool) -> StepResult {
+    let bundle = testbed.profile().ipsec.bundles.first().cloned().unwrap_or_default();
+    let protocols: Vec<EspProposal> = bundle.split('+').filter_map(|part| part.parse().ok()).collect();
+    let alone = protocols.iter().find(|protocol| protocol.protocol == ProtocolId::ESP).cloned();
+    let known = |esp: &EspProposal| testbed.profile().ipsec.proposals.contains(esp);
+    let alone = alone
+        .filter(known)
+        .ok_or_else(|| StepError::not_applicable("the profile has no ESP proposal that is in its first bundle"))?;
+    testbed.reconfigure_isakmp(|connection| {
+        let set = |name: &str, protocols| TransformSet { mode: Mode::Tunnel, ..TransformSet::new(name, protocols) };
+        let mut sets = vec![set("bundle", protocols)];
+        if then_alone {
+            sets.push(set("alone", vec![alone]));
+        }
+        connection.children.iter_mut().for_each(|child| child.transform_sets.clone_from(&sets));
+    });
+    testbed.establish_phase1(Phase1::Main)?;
+    begin_quick_with_sa(testbed, |sa| {
+        let first = sa.proposals.first().map(|proposal| proposal.number);
+        let half = |proposal: &&mut wire::ikev1::Proposal| {
+            Some(proposal.number) == first && proposal.protocol == ProtocolId::ESP
+        };
+        for proposal in sa.proposals.iter_mut().filter(half) {
+            proposal.transforms.iter_mut().for_each(|transform| transform.id = NO_TRANSFORM);
+        }
+    })
 }
 
 /// How the tester answers a DUT that has begun.
@@ -121,14 +130,17 @@ fn register_policies(steps: &mut Steps<Testbed>) {
         let policy = IsakmpPolicy { lifetime: Duration::from_secs(seconds), ..policy };
         set_policies(testbed, vec![policy])
     });
-    steps.given("the DUT has the policies {word} with priority {int} and {word} with priority {int}", |testbed, step| {
-        let mut policies = Vec::new();
-        for index in [0, 2] {
-            let policy: IsakmpPolicy = step.arg(index)?;
-            policies.push(IsakmpPolicy { priority: step.arg(index + 1)?, ..policy });
-        }
-        set_policies(testbed, policies)
-    });
+    steps.given(
+        "the DUT has the policies {word} with priority {int} and {word} with priority {int}",
+        |testbed, step| {
+            let mut policies = Vec::new();
+            for index in [0, 2] {
+                let policy: IsakmpPolicy = step.arg(index)?;
+                policies.push(IsakmpPolicy { priority: step.arg(index + 1)?, ..policy });
+            }
+            set_policies(testbed, policies)
+        },
+    );
     steps.given("the DUT has three policies, the second of which is for RSA signatures", |testbed, _| {
         let mut policies = Vec::new();
         for (priority, words) in (1..).zip(["aes128-sha1-modp2048", "aes256-sha256-modp2048", "3des-sha1-modp1024"]) {
@@ -287,7 +299,8 @@ fn register_judgements(steps: &mut Steps<Testbed>) {
 fn register_attribute_judgements(steps: &mut Steps<Testbed>) {
     steps.then("the DUT writes all attributes that are basic as basic ones", |testbed, step| {
         every_transform(testbed, step, "the AF bit", |phase2, transform| {
-            let basic = |own: &&Attribute| is_basic(phase2, own.class) && !matches!(own.value, AttributeValue::Basic(_));
+            let basic =
+                |own: &&Attribute| is_basic(phase2, own.class) && !matches!(own.value, AttributeValue::Basic(_));
             transform.attributes.iter().find(basic).map(|own| format!("class {} in variable form", own.class))
         })
     });

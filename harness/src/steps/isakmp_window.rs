@@ -164,8 +164,7 @@ fn same_answers(
 /// When the copies of the DUT's message `number` of main mode came.
 fn copies(testbed: &Testbed, number: u8) -> Vec<Instant> {
     let sent = testbed.from_dut_since(testbed.since()).filter_map(|seen: &Seen| Some((seen.at, seen.isakmp()?)));
-    let all: Vec<(Instant, &SeenIsakmp)> =
-        sent.filter(|(_, isakmp)| isakmp.is(ExchangeType::MAIN, number)).collect();
+    let all: Vec<(Instant, &SeenIsakmp)> = sent.filter(|(_, isakmp)| isakmp.is(ExchangeType::MAIN, number)).collect();
     let first = all.first().map(|(_, isakmp)| &isakmp.octets);
     all.iter().filter(|(_, isakmp)| Some(&isakmp.octets) == first).map(|(at, _)| *at).collect()
 }
@@ -228,7 +227,8 @@ fn end_all(testbed: &mut Testbed) -> StepResult {
     let now = testbed.now();
     for info in testbed.tester.isakmp().isakmp_sas() {
         // What is not up is forgotten.
-        let _ = testbed.tester.isakmp_command(now, |engine, rng, hands| engine.delete_isakmp_sa(now, rng, info.id, hands));
+        let _ =
+            testbed.tester.isakmp_command(now, |engine, rng, hands| engine.delete_isakmp_sa(now, rng, info.id, hands));
     }
     testbed.wait(Duration::from_millis(2))
 }

@@ -166,9 +166,8 @@ pub(super) fn with_pre_shared_keys(offer: &SecurityAssociation) -> SecurityAssoc
     let mut offer = offer.clone();
     for proposal in offer.proposals.iter_mut().filter(|proposal| proposal.protocol == ProtocolId::IKE) {
         let attributes = proposal.transforms.iter_mut().flat_map(|transform| &mut transform.attributes);
-        let rsa = |own: &&mut Attribute| {
-            own.class == Phase1Class::AUTHENTICATION.0 && matches!(own.as_number(), Some(3 | 4))
-        };
+        let rsa =
+            |own: &&mut Attribute| own.class == Phase1Class::AUTHENTICATION.0 && matches!(own.as_number(), Some(3 | 4));
         attributes.filter(rsa).for_each(|own| *own = Attribute::basic(own.class, 1));
     }
     offer

@@ -102,9 +102,7 @@ pub(super) const CASES: &[Case] = &[
         let turned = |connection: &mut IsakmpConnection| connection.policies.reverse();
         answer(&lab.tried(two_policies().change(B, turned))).proposals[0].transforms[0].number == 1
     }),
-    (Deviation::OffersFirstPolicyOnly, A, |lab| {
-        offer(&lab.tried(two_policies())).proposals[0].transforms.len() == 2
-    }),
+    (Deviation::OffersFirstPolicyOnly, A, |lab| offer(&lab.tried(two_policies())).proposals[0].transforms.len() == 2),
     (Deviation::AcceptsRsaMethods, B, |lab| {
         let signatures = |sa: &mut SecurityAssociation| {
             let attributes = &mut sa.proposals[0].transforms[0].attributes;
