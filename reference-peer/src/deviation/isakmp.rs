@@ -112,7 +112,7 @@ impl DeviantHands<'_> {
         if context.number == 1 {
             return self.edit_isakmp_offer(quick, sa);
         }
-        if self.has(Deviation::HalvesLifetimeInAnswer) {
+        if self.has(Deviation::HalvesLifetimeInAnswer) || quick && self.has(Deviation::HalvesQuickModeLifetime) {
             halve_lifetimes(sa);
         }
         for proposal in &mut sa.proposals {

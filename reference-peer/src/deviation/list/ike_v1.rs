@@ -52,7 +52,7 @@ macro_rules! ike_v1 {
         /// Accepts an answer whose attributes are not those that it has offered.
         AcceptsModifiedAttributes = "accepts-modified-attributes" ["IKE1-SA-003"];
         /// Halves the lifetimes in its answers to IKEv1 offers.
-        HalvesLifetimeInAnswer = "halves-lifetime-in-answer" ["IKE1-QM-010", "IKE1-SA-003"];
+        HalvesLifetimeInAnswer = "halves-lifetime-in-answer" ["IKE1-SA-003"];
         /// Numbers the accepted proposal and transform 1, whatever their numbers were.
         RenumbersAnswer = "renumbers-answer" ["IKE1-SA-004"];
         /// Refuses an offer with INVALID-TRANSFORM-ID because one of its transforms is unknown.
@@ -169,6 +169,8 @@ macro_rules! ike_v1 {
         ConnectedUnderFreshId = "connected-under-fresh-id" ["IKE1-QM-009"];
         /// Uses IPsec SAs at once although the peer has set the commit flag.
         IgnoresCommitFlag = "ignores-commit-flag" ["IKE1-QM-009"];
+        /// Halves the lifetimes in its answers to quick mode offers.
+        HalvesQuickModeLifetime = "halves-quick-mode-lifetime" ["IKE1-QM-010"];
         /// Makes new IPsec SAs for a quick mode that has come before.
         AcceptsReplayedQuickMode = "accepts-replayed-quick-mode" ["IKE1-QM-011"];
         /// Uses the same message ID for all exchanges of phase 2.
