@@ -40,8 +40,9 @@ Feature: Deleting SAs of IKEv1
 
   @IKE1-DEL-004
   Scenario: A Delete of a known and an unknown SPI leaves other SAs alone
-    Given an ISAKMP SA
-    When the tester runs two quick modes side by side
-    And the tester sends a Delete of its older IPsec SAs and of ones that do not exist
+    Given an ISAKMP SA and IPsec SAs
+    And another pair of IPsec SAs
+    And pings come through
+    When the tester sends a Delete of its older IPsec SAs and of ones that do not exist
     Then pings come through
     And the DUT answers under the ISAKMP SA

@@ -88,7 +88,7 @@ Feature: Dead peer detection in IKEv1
     And the hosts answer nothing any more
     When the inside sends until the DUT has asked twice, and the tester asks 3 times in between
     Then the numbers of the DUT's R-U-THERE go up by one
-    And R-U-THERE number 0x6f000003 is acknowledged
+    And R-U-THERE with the next number is acknowledged
 
   @DPD-008
   Scenario: A number that has come before is not answered
@@ -152,3 +152,32 @@ Feature: Dead peer detection in IKEv1
     When nothing happens for 3 times the interval of liveness checks
     Then the DUT has not asked
     And pings come through
+
+  @CISCO-DPD-001 @needs:inside @slow
+  Scenario: A peer that asks by itself is not asked
+    Given the DUT's keepalive is 10 seconds, periodic
+    And an ISAKMP SA and IPsec SAs
+    And pings come through
+    When the tester asks every 5 seconds for 60 seconds
+    Then the DUT has not asked
+    And pings come through
+
+  @CISCO-DPD-001 @CISCO-DPD-002 @slow
+  Scenario: In periodic mode an idle peer is asked at regular intervals
+    Given the DUT's keepalive is 10 seconds, periodic
+    And an ISAKMP SA and IPsec SAs
+    And pings come through
+    When nothing happens for 55 seconds
+    Then the DUT asks every 10 seconds
+    And pings come through
+
+  @CISCO-DPD-007 @CISCO-DPD-008 @CISCO-DPD-010 @needs:inside @slow
+  Scenario: A peer that misses one question is asked every 2 seconds, and given up after five more
+    Given the DUT's keepalive is 10 seconds, periodic
+    And an ISAKMP SA and IPsec SAs
+    And pings come through
+    And the tester answers no IKE message any more
+    When nothing happens for 60 seconds
+    Then the DUT asks every 2 seconds, 5 or 6 times, and no more
+    And nothing is sent on the deleted IPsec SAs any more
+    And a proper ISAKMP SA and IPsec SAs come up by main mode

@@ -6,7 +6,5 @@ Feature: Lifetimes in IKEv1
     Given the tester offers IPsec SAs without a lifetime
     And an ISAKMP SA
     When the tester begins another quick mode
-    Then an ISAKMP SA and IPsec SAs come up and answer
-    And pings come through
-    When nothing happens for 60 seconds
-    Then pings come through
+    Then the DUT takes no lifetime for 28800 seconds
+    And the DUT answers under the ISAKMP SA

@@ -19,6 +19,9 @@ use wire::ikev1::{
 /// A network that nobody here protects (RFC 5737).
 const NOBODYS: [u8; 8] = [198, 51, 100, 0, 255, 255, 255, 0];
 
+/// No lifetime is so short.
+const WHILE: Duration = Duration::from_secs(60);
+
 /// Between two packets that show whether the DUT sends.
 const PAUSE: Duration = Duration::from_millis(250);
 
@@ -39,10 +42,10 @@ pub(super) fn register(steps: &mut Steps<Testbed>) {
             return Err(StepError::inconclusive("the tester has not had two pairs of IPsec SAs"));
         };
         let (old, new) = (old.inbound_spi, new.inbound_spi);
-        let begin = testbed.now();
+        let (begin, silence) = (testbed.now(), testbed.silence());
         loop {
             let mark = testbed.mark();
-            testbed.ping(limit)?;
+            testbed.ping(silence)?;
             let on = |spi| testbed.from_dut_since(mark).any(|seen| seen.esp().is_some_and(|esp| esp.spi == spi));
             if on(new) {
                 step.measured("newer SA used after", format!("{:?}", testbed.now().since(begin)));
@@ -76,23 +79,27 @@ fn forward_secrecy(steps: &mut Steps<Testbed>) {
             }
         })
     });
-    steps.then("the DUT's message {int} of quick mode has a KE payload, and its group in every transform", |testbed, step| {
-        let number = step.arg(0)?;
-        let isakmp = message(testbed, step, ExchangeType::QUICK, number)?;
-        if isakmp.payload(PayloadType::KEY_EXCHANGE).is_none() {
-            if number == 1 {
-                return Err(StepError::not_applicable("the DUT begins without forward secrecy"));
+    steps.then(
+        "the DUT's message {int} of quick mode has a KE payload, and its group in every transform",
+        |testbed, step| {
+            let number = step.arg(0)?;
+            let isakmp = message(testbed, step, ExchangeType::QUICK, number)?;
+            if isakmp.payload(PayloadType::KEY_EXCHANGE).is_none() {
+                if number == 1 {
+                    return Err(StepError::not_applicable("the DUT begins without forward secrecy"));
+                }
+                return Err(StepError::failed("a KE payload", isakmp.summary()));
             }
-            return Err(StepError::failed("a KE payload", isakmp.summary()));
-        }
-        let groups: Vec<Option<u64>> = transforms(isakmp).map(|transform| value(transform, Phase2Class::GROUP)).collect();
-        step.observed(format!("groups {groups:?}"));
-        let first = groups.first().copied().flatten();
-        if first.is_some() && groups.iter().all(|group| *group == first) {
-            return Ok(());
-        }
-        Err(StepError::failed("the same group in every transform", format!("{groups:?}")))
-    });
+            let groups: Vec<Option<u64>> =
+                transforms(isakmp).map(|transform| value(transform, Phase2Class::GROUP)).collect();
+            step.observed(format!("groups {groups:?}"));
+            let first = groups.first().copied().flatten();
+            if first.is_some() && groups.iter().all(|group| *group == first) {
+                return Ok(());
+            }
+            Err(StepError::failed("the same group in every transform", format!("{groups:?}")))
+        },
+    );
     steps.then("the DUT's answer has a KE payload and a group, or neither, or there is none", |testbed, step| {
         let (since, silence) = (testbed.since(), testbed.silence());
         let found = testbed.await_isakmp(since, silence, |isakmp| isakmp.is(ExchangeType::QUICK, 2))?;
@@ -111,6 +118,13 @@ fn forward_secrecy(steps: &mut Steps<Testbed>) {
 }
 
 fn identities(steps: &mut Steps<Testbed>) {
+    steps.given("another pair of IPsec SAs", |testbed, _| {
+        let since = testbed.events().len();
+        match testbed.quick_mode()? {
+            true => Ok(()),
+            false => Err(StepError::inconclusive(format!("no other IPsec SAs: {}", testbed.story(since)))),
+        }
+    });
     steps.when("the tester names client identities that the DUT does not protect", |testbed, _| {
         testbed.edits.isakmp(first(), name_others);
         testbed.begin_stimulus();
@@ -119,24 +133,29 @@ fn identities(steps: &mut Steps<Testbed>) {
 }
 
 fn commit_flag(steps: &mut Steps<Testbed>) {
-    steps.when("the DUT's quick mode is answered with the commit flag, and CONNECTED comes {int} s later", |testbed, step| {
-        let later = Duration::from_secs(step.arg(0)?);
-        testbed.begin_stimulus();
-        testbed.edits.isakmp(WhichIsakmp::message(ExchangeType::QUICK, 2), |draft| draft.header.flags.0 |= Flags::COMMIT);
-        testbed.control(Hook::InitiateIkev1(Phase1::Main))?;
-        let (since, limit) = (testbed.since(), testbed.answer_limit() * 2);
-        let third = testbed.await_isakmp(since, limit, |isakmp| isakmp.is(ExchangeType::QUICK, 3))?;
-        let third = third.and_then(|index| testbed.seen().get(index)).and_then(Seen::isakmp);
-        let id = third.and_then(SeenIsakmp::message_id);
-        let id = id.ok_or_else(|| StepError::inconclusive(format!("no whole quick mode: {}", testbed.story(0))))?;
-        send_for(testbed, later)?;
-        let info = testbed.isakmp_sa()?;
-        let header = testbed.isakmp_header(&info, ExchangeType::INFORMATIONAL, id, true);
-        let connected = Notification::isakmp(info.cookies, NotifyType::CONNECTED, []);
-        let sealed: Message = testbed.seal_isakmp(header, vec![Body::Notification(connected).into()], |_| {})?;
-        testbed.send_isakmp(&sealed)?;
-        send_for(testbed, later)
-    });
+    steps.when(
+        "the DUT's quick mode is answered with the commit flag, and CONNECTED comes {int} s later",
+        |testbed, step| {
+            let later = Duration::from_secs(step.arg(0)?);
+            testbed.begin_stimulus();
+            testbed
+                .edits
+                .isakmp(WhichIsakmp::message(ExchangeType::QUICK, 2), |draft| draft.header.flags.0 |= Flags::COMMIT);
+            testbed.control(Hook::InitiateIkev1(Phase1::Main))?;
+            let (since, limit) = (testbed.since(), testbed.answer_limit() * 2);
+            let third = testbed.await_isakmp(since, limit, |isakmp| isakmp.is(ExchangeType::QUICK, 3))?;
+            let third = third.and_then(|index| testbed.seen().get(index)).and_then(Seen::isakmp);
+            let id = third.and_then(SeenIsakmp::message_id);
+            let id = id.ok_or_else(|| StepError::inconclusive(format!("no whole quick mode: {}", testbed.story(0))))?;
+            send_for(testbed, later)?;
+            let info = testbed.isakmp_sa()?;
+            let header = testbed.isakmp_header(&info, ExchangeType::INFORMATIONAL, id, true);
+            let connected = Notification::isakmp(info.cookies, NotifyType::CONNECTED, []);
+            let sealed: Message = testbed.seal_isakmp(header, vec![Body::Notification(connected).into()], |_| {})?;
+            testbed.send_isakmp(&sealed)?;
+            send_for(testbed, later)
+        },
+    );
     steps.then("the DUT's first ESP comes after CONNECTED", |testbed, step| {
         let seen = testbed.seen().get(testbed.since()..).unwrap_or_default();
         let says = |seen: &Seen| seen.isakmp().is_some_and(|isakmp| isakmp.notify(NotifyType::CONNECTED).is_some());
@@ -199,6 +218,29 @@ fn lifetimes(steps: &mut Steps<Testbed>) {
             }
         });
         Ok(())
+    });
+    steps.then("the DUT takes no lifetime for 28800 seconds", |testbed, step| {
+        let isakmp = message(testbed, step, ExchangeType::QUICK, 2)?;
+        let told: Vec<_> = transforms(isakmp).flat_map(|transform| life(&transform.attributes)).collect();
+        if !told.is_empty() {
+            // It tells what it has assumed, if not in the way in which it should.
+            step.observed(format!("its answer adds {told:?}"));
+            let right = told.contains(&(Phase2Class::LIFE_DURATION.0, Some(28_800)));
+            return if right { Ok(()) } else { Err(StepError::failed("28800 seconds", format!("{told:?}"))) };
+        }
+        let limit = testbed.answer_limit();
+        if !testbed.await_state(limit, |testbed| testbed.child().is_ok())? {
+            return Err(StepError::failed(format!("IPsec SAs within {limit:?}"), testbed.story(0)));
+        }
+        testbed.settle_isakmp()?;
+        let before = testbed.pings(3, limit)?;
+        testbed.wait(WHILE)?;
+        let after = testbed.pings(3, limit)?;
+        step.observed(format!("{} pings of 3 answered, and {} after {WHILE:?}", before.answered, after.answered));
+        if before.answered + after.answered == 6 {
+            return Ok(());
+        }
+        Err(StepError::failed("SAs that live on", format!("{} and {} pings of 3", before.answered, after.answered)))
     });
     steps.then("the DUT answers with the lifetime as offered, or refuses", |testbed, step| {
         let (since, limit) = (testbed.since(), testbed.answer_limit());
@@ -303,9 +345,14 @@ fn modes(steps: &mut Steps<Testbed>) {
             return Ok(());
         }
         let isakmp = awaited(testbed, step, answers, "an answer")?;
-        if let Some(mode) = transforms(isakmp).find_map(|transform| value(transform, Phase2Class::ENCAPSULATION)) {
-            return Err(StepError::failed("an answer with the attributes that were offered", format!("mode {mode}")));
-        }
+        // "If unspecified, the default value shall be assumed to be unspecified (host-dependent)."
+        let mode = transforms(isakmp).find_map(|transform| value(transform, Phase2Class::ENCAPSULATION));
+        let words = match (refusal(isakmp), mode) {
+            (Some(notify), _) => format!("refused: {notify}"),
+            (None, Some(mode)) => format!("answered, with mode {mode} added"),
+            (None, None) => "answered without a mode".to_owned(),
+        };
+        step.measured("offer without a mode", words);
         Ok(())
     });
     steps.then("^every transform of the DUT's offer names mode (1 or 2|3 or 4)$", |testbed, step| {
@@ -414,9 +461,8 @@ pub(super) fn value(transform: &Transform, class: Phase2Class) -> Option<u64> {
 
 /// The attributes that speak of lifetimes, in their order.
 fn life(attributes: &[Attribute]) -> Vec<(u16, Option<u64>)> {
-    let speaks = |attribute: &&Attribute| {
-        [Phase2Class::LIFE_TYPE.0, Phase2Class::LIFE_DURATION.0].contains(&attribute.class)
-    };
+    let speaks =
+        |attribute: &&Attribute| [Phase2Class::LIFE_TYPE.0, Phase2Class::LIFE_DURATION.0].contains(&attribute.class);
     attributes.iter().filter(speaks).map(|attribute| (attribute.class, attribute.as_number())).collect()
 }
 

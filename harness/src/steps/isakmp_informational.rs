@@ -8,6 +8,7 @@ use crate::dissect::Seen;
 use crate::isakmp::SeenIsakmp;
 use crate::run::{Step, StepError, StepResult, Steps};
 use crate::testbed::{Testbed, WhichIsakmp};
+use reference_peer::config::isakmp::IsakmpKeepalive;
 use reference_peer::hands::IsakmpDraft;
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -31,15 +32,18 @@ enum Sealing {
 
 /// Registers the steps.
 pub(super) fn register(steps: &mut Steps<Testbed>) {
-    steps.when("^the tester sends a Delete of its (IPsec|ISAKMP) SAs?( in the clear| with a wrong hash|)$", |testbed, step| {
-        let sealing = sealing(step.arg_text(1)?);
-        let delete = match step.arg_text(0)? {
-            "IPsec" => own_delete(testbed)?,
-            _ => Delete::isakmp(testbed.isakmp_sa()?.cookies),
-        };
-        testbed.begin_stimulus();
-        send(testbed, vec![Body::Delete(delete).into()], sealing)
-    });
+    steps.when(
+        "^the tester sends a Delete of its (IPsec|ISAKMP) SAs?( in the clear| with a wrong hash|)$",
+        |testbed, step| {
+            let sealing = sealing(step.arg_text(1)?);
+            let delete = match step.arg_text(0)? {
+                "IPsec" => own_delete(testbed)?,
+                _ => Delete::isakmp(testbed.isakmp_sa()?.cookies),
+            };
+            testbed.begin_stimulus();
+            send(testbed, vec![Body::Delete(delete).into()], sealing)
+        },
+    );
     steps.when("the tester sends a Delete of IPsec SAs that do not exist", |testbed, _| {
         let (protocol, unknown) = (testbed.child()?.protocol, unknown_spi(testbed));
         testbed.begin_stimulus();
@@ -77,7 +81,8 @@ pub(super) fn register(steps: &mut Steps<Testbed>) {
     steps.then("nothing is sent on the deleted IPsec SAs any more", nothing_is_sent);
     steps.then("the DUT's notifies are protected, each under a Message ID of its own", |testbed, step| {
         let notifies = |isakmp: &SeenIsakmp| {
-            isakmp.exchange() == Some(ExchangeType::INFORMATIONAL) && (isakmp.protected || isakmp.notifies().count() > 0)
+            isakmp.exchange() == Some(ExchangeType::INFORMATIONAL)
+                && (isakmp.protected || isakmp.notifies().count() > 0)
         };
         let (since, limit) = (testbed.since(), testbed.answer_limit());
         testbed.await_isakmp(since, limit, notifies)?;
@@ -125,6 +130,12 @@ pub(super) fn register(steps: &mut Steps<Testbed>) {
         "^R-U-THERE number (0x[0-9a-f]+)( in the clear| with a wrong hash| about another ISAKMP SA|) is (not )?acknowledged$",
         acknowledged,
     );
+    steps.then("R-U-THERE with the next number is acknowledged", |testbed, step| {
+        testbed.begin_stimulus();
+        ask(testbed)?;
+        let answers = |isakmp: &SeenIsakmp| isakmp.is_authentic() && isakmp.notify(NotifyType::R_U_THERE_ACK).is_some();
+        awaited(testbed, step, answers, "R-U-THERE-ACK").map(drop)
+    });
     steps.then("the DUT's R-U-THERE is as it should be", |testbed, step| {
         let asks = |isakmp: &SeenIsakmp| isakmp.notify(NotifyType::R_U_THERE).is_some();
         let isakmp = awaited(testbed, step, asks, "R-U-THERE")?;
@@ -148,18 +159,19 @@ pub(super) fn register(steps: &mut Steps<Testbed>) {
         testbed.begin_stimulus();
         send_until_asked(testbed, times)
     });
-    steps.when("the inside sends until the DUT has asked twice, and the tester asks {int} times in between", |testbed, step| {
-        let times: u32 = step.arg(0)?;
-        testbed.begin_stimulus();
-        send_until_asked(testbed, 1)?;
-        let cookies = testbed.isakmp_sa()?.cookies;
-        for number in (FAR_OFF..).take(times as usize) {
-            let notify = Notification::isakmp(cookies, NotifyType::R_U_THERE, number.to_be_bytes());
-            send(testbed, vec![Body::Notification(notify).into()], Sealing::Proper)?;
-            testbed.wait(PAUSE)?;
-        }
-        send_until_asked(testbed, 2)
-    });
+    steps.when(
+        "the inside sends until the DUT has asked twice, and the tester asks {int} times in between",
+        |testbed, step| {
+            let times: u32 = step.arg(0)?;
+            testbed.begin_stimulus();
+            send_until_asked(testbed, 1)?;
+            for _ in 0..times {
+                ask(testbed)?;
+                testbed.wait(PAUSE)?;
+            }
+            send_until_asked(testbed, 2)
+        },
+    );
     steps.then("the numbers of the DUT's R-U-THERE go up by one", |testbed, step| {
         let numbers: Vec<u32> = questions(testbed).into_iter().map(|(_, number)| number).collect();
         step.observed(format!("{numbers:08x?}"));
@@ -186,7 +198,48 @@ pub(super) fn register(steps: &mut Steps<Testbed>) {
         }
         Err(StepError::failed("more than one R-U-THERE", format!("{}", asked.len())))
     });
+    cisco_keepalive(steps);
     steps.then("the first numbers of {int} ISAKMP SAs differ, and their high bit is zero", first_numbers);
+}
+
+/// The guide's command `crypto isakmp keepalive` (chapter 5).
+fn cisco_keepalive(steps: &mut Steps<Testbed>) {
+    steps.given("^the DUT's keepalive is (\\d+) seconds(, periodic|)$", |testbed, step| {
+        let (interval, periodic) = (step.arg(0)?, !step.arg_text(1)?.is_empty());
+        testbed.reconfigure_dut(|config| {
+            for connection in &mut config.isakmp.connections {
+                let on_demand = IsakmpKeepalive::on_demand(Duration::from_secs(interval));
+                connection.keepalive = Some(IsakmpKeepalive { periodic, ..on_demand });
+            }
+        })
+    });
+    steps.when("the tester asks every {int} seconds for {int} seconds", |testbed, step| {
+        let (pace, time): (u64, u64) = (step.arg(0)?, step.arg(1)?);
+        testbed.begin_stimulus();
+        let end = testbed.now() + Duration::from_secs(time);
+        while testbed.now() < end {
+            ask(testbed)?;
+            testbed.wait(Duration::from_secs(pace))?;
+        }
+        Ok(())
+    });
+    steps.then("^the DUT asks every (\\d+) seconds(, 5 or 6 times, and no more|)$", |testbed, step| {
+        let (pace, counted): (u64, bool) = (step.arg(0)?, !step.arg_text(1)?.is_empty());
+        let asked = questions(testbed);
+        let gaps = asked.windows(2).filter_map(|pair| match pair {
+            [(one, _), (next, _)] => Some(next.since(*one).as_secs_f64()),
+            _ => None,
+        });
+        let gaps: Vec<f64> = gaps.collect();
+        step.measured("R-U-THERE", format!("{}, apart by {gaps:.1?} s", asked.len()));
+        let pace = pace as f64;
+        let steady = asked.len() > 1 && gaps.iter().all(|gap| (pace * 0.9..=pace * 1.1 + 0.5).contains(gap));
+        if steady && (!counted || (5..=6).contains(&asked.len())) {
+            return Ok(());
+        }
+        let expected = if counted { format!("5 or 6, {pace} s apart") } else { format!("several, {pace} s apart") };
+        Err(StepError::failed(expected, format!("{}, apart by {gaps:.1?} s", asked.len())))
+    });
 }
 
 fn sealing(words: &str) -> Sealing {
@@ -303,6 +356,16 @@ fn acknowledge_wrongly(draft: &mut IsakmpDraft, clear: bool) {
         draft.header.flags = Flags::default();
         draft.payloads.retain(|payload| !matches!(payload.body, Body::Hash(_)));
     }
+}
+
+/// Asks with the number after the tester's last one.
+fn ask(testbed: &mut Testbed) -> StepResult {
+    let asked = testbed.isakmp_to_dut(0).filter_map(|isakmp| isakmp.notify(NotifyType::R_U_THERE)).last();
+    let last = asked.and_then(|notify| notify.data.as_slice().try_into().ok()).map(u32::from_be_bytes);
+    let number = last.map_or(FAR_OFF, |last| last.wrapping_add(1));
+    let cookies = testbed.isakmp_sa()?.cookies;
+    let notify = Notification::isakmp(cookies, NotifyType::R_U_THERE, number.to_be_bytes());
+    send(testbed, vec![Body::Notification(notify).into()], Sealing::Proper)
 }
 
 /// Asks with a number, and looks for the answer.

@@ -68,19 +68,22 @@ pub(super) fn register(steps: &mut Steps<Testbed>) {
         let isakmp = message(testbed, step, exchange, number)?;
         goes(isakmp, from, to, marker)
     });
-    steps.then("all that the DUT sends under the ISAKMP SA goes from port 4500 to the port that the NAT has given", |testbed, step| {
-        let to = testbed.nat().map_or(4500, |nat| nat.natt);
-        let under = |isakmp: &SeenIsakmp| isakmp.protected;
-        awaited(testbed, step, under, "a message under the ISAKMP SA")?;
-        let since = testbed.since();
-        let mut count = 0;
-        for isakmp in testbed.isakmp_from_dut(since).filter(|isakmp| under(isakmp)) {
-            goes(isakmp, 4500, to, true)?;
-            count += 1;
-        }
-        step.observed(format!("{count} messages"));
-        Ok(())
-    });
+    steps.then(
+        "all that the DUT sends under the ISAKMP SA goes from port 4500 to the port that the NAT has given",
+        |testbed, step| {
+            let to = testbed.nat().map_or(4500, |nat| nat.natt);
+            let under = |isakmp: &SeenIsakmp| isakmp.protected;
+            awaited(testbed, step, under, "a message under the ISAKMP SA")?;
+            let since = testbed.since();
+            let mut count = 0;
+            for isakmp in testbed.isakmp_from_dut(since).filter(|isakmp| under(isakmp)) {
+                goes(isakmp, 4500, to, true)?;
+                count += 1;
+            }
+            step.observed(format!("{count} messages"));
+            Ok(())
+        },
+    );
     steps.then("the DUT sends nothing under the ISAKMP SA on port 500", |testbed, _| {
         let cookies = testbed.isakmp_sa()?.cookies;
         let on_500 = |isakmp: &SeenIsakmp| {
@@ -175,6 +178,12 @@ fn goes(isakmp: &SeenIsakmp, from: u16, to: u16, marker: bool) -> StepResult {
     let with = |marker| if marker { "with" } else { "without" };
     Err(StepError::failed(
         format!("from port {from} to port {to} {} the marker", with(marker)),
-        format!("from port {} to port {} {} it: {}", local.port(), remote.port(), with(isakmp.marker), isakmp.summary()),
+        format!(
+            "from port {} to port {} {} it: {}",
+            local.port(),
+            remote.port(),
+            with(isakmp.marker),
+            isakmp.summary()
+        ),
     ))
 }

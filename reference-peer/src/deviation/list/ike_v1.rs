@@ -202,11 +202,11 @@ macro_rules! ike_v1 {
         /// Does dead peer detection without announcing it.
         OmitsDpdVendorId = "omits-dpd-vendor-id" ["DPD-001"];
         /// Asks peers whether they live that have not announced dead peer detection.
-        AsksWhoeverIsThere = "asks-whoever-is-there" ["DPD-001"];
+        AsksWhoeverIsThere = "asks-whoever-is-there" ["DPD-001", "CISCO-DPD-013"];
         /// Does not answer R-U-THERE.
         NeverAnswersLiveness = "never-answers-liveness" ["DPD-002"];
         /// Answers R-U-THERE with the number zero.
-        AnswersLivenessWithZero = "answers-liveness-with-zero" ["DPD-002"];
+        AnswersLivenessWithZero = "answers-liveness-with-zero" ["DPD-002", "CISCO-DPD-009", "CISCO-DPD-017"];
         /// Heeds R-U-THERE and R-U-THERE-ACK in the clear.
         HeedsClearLiveness = "heeds-clear-liveness" ["DPD-003"];
         /// Swaps the cookies in R-U-THERE where the peer has begun phase 1.
@@ -224,7 +224,7 @@ macro_rules! ike_v1 {
         /// Goes on with the number of the peer's R-U-THERE in its own.
         SharesLivenessCounter = "shares-liveness-counter" ["DPD-010"];
         /// Gives a peer up that has not answered one R-U-THERE.
-        GivesUpAfterOneQuestion = "gives-up-after-one-question" ["DPD-011"];
+        GivesUpAfterOneQuestion = "gives-up-after-one-question" ["DPD-011", "CISCO-DPD-007", "CISCO-DPD-008"];
         /// Asks a peer that does not answer for ever.
         AsksDeadPeersForEver = "asks-dead-peers-for-ever" ["DPD-011"];
         /// Keeps the IPsec SAs of a peer that does not answer R-U-THERE.
