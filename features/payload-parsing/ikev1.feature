@@ -96,7 +96,7 @@ Feature: Payloads of IKEv1
   Scenario Outline: A quick mode message of noise is dropped, and the ISAKMP SA stays: <kind>
     Given an ISAKMP SA and IPsec SAs
     When the tester sends a quick mode message of noise <so>
-    Then the DUT says no more than PAYLOAD-MALFORMED, and that under protection
+    Then the DUT says no more than that the message is no good, and that under protection
     And another quick mode makes IPsec SAs
     And pings come through
 

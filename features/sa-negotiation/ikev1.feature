@@ -38,10 +38,10 @@ Feature: Negotiation by IKEv1
   @IKE1-SA-004
   Scenario: The number of the chosen proposal is kept
     When the tester offers in quick mode
-      | transform         |
-      | first auth=4      |
-      | first auth=4      |
-      | first             |
+      | transform    |
+      | first id=249 |
+      | first id=248 |
+      | first        |
     Then the DUT chooses proposal 3 in quick mode
     And another quick mode makes IPsec SAs
 

@@ -115,7 +115,12 @@ fn register_judgements(steps: &mut Steps<Testbed>) {
         })
     });
     steps.then("the DUT begins an exchange with the cookies in the order of phase 1", |testbed, step| {
-        let cookies = testbed.newest_isakmp()?.cookies;
+        // The tester may have closed the SA by now, because it was told to.
+        let agreed = testbed.isakmp_from_dut(0).find(|isakmp| isakmp.is(ExchangeType::MAIN, 2));
+        let cookies = agreed
+            .and_then(|isakmp| isakmp.header)
+            .map(|header| header.cookies())
+            .ok_or_else(|| StepError::inconclusive("the DUT has answered no main mode"))?;
         let begun = |isakmp: &SeenIsakmp| isakmp.header.is_some_and(|header| header.message_id != 0);
         let isakmp = awaited(testbed, step, begun, "an exchange of phase 2")?;
         if isakmp.header.is_some_and(|header| header.cookies() == cookies) {

@@ -9,7 +9,8 @@ use reference_peer::config::isakmp::Phase1;
 use reference_peer::hands::IsakmpDraft;
 use wire::Derived;
 use wire::ikev1::{
-    Body, Certificate, Doi, ExchangeType, Message, NotifyType, Payload, PayloadType, SecurityAssociation, Situation,
+    Body, Certificate, Doi, ExchangeType, Message, Notification, NotifyType, Payload, PayloadType, SecurityAssociation,
+    Situation,
 };
 
 /// A payload type that IANA has left unassigned.
@@ -23,9 +24,10 @@ const X509: u8 = 4;
 /// Octets of an encrypted body of whole blocks of every cipher, and of one that is of none.
 const WHOLE_BLOCKS: usize = 64;
 const PARTIAL_BLOCKS: usize = 61;
-/// Vendor IDs, and octets that all of them together may have: a longer message would be cut by IP.
+/// Vendor IDs, of 1 to 61 octets each: a longer message would be cut by IP.
 const VENDOR_IDS: usize = 20;
-const VENDOR_OCTETS: usize = 700;
+const MOST_VENDOR_OCTETS: usize = 61;
+const VENDOR_STEP: usize = 7;
 
 /// Registers the steps.
 pub(super) fn register(steps: &mut Steps<Testbed>) {
@@ -77,12 +79,9 @@ fn register_first_messages(steps: &mut Steps<Testbed>) {
 /// What else a message may hold, and messages that come later.
 fn register_others(steps: &mut Steps<Testbed>) {
     steps.given("the tester adds unknown Vendor IDs of odd sizes to its first message", |testbed, _| {
-        let mut left = VENDOR_OCTETS;
         let mut ids: Vec<Payload> = Vec::new();
         for index in 0..VENDOR_IDS {
-            let octets = (index * index + 1).min(left);
-            left -= octets;
-            ids.push(Body::VendorId(random(testbed, octets)).into());
+            ids.push(Body::VendorId(random(testbed, 1 + index * VENDOR_STEP % MOST_VENDOR_OCTETS)).into());
         }
         testbed.edits.isakmp(first(), move |draft| draft.payloads.extend(ids.clone()));
         Ok(())
@@ -143,11 +142,14 @@ fn register_judgements(steps: &mut Steps<Testbed>) {
         step.observed(format!("{} messages", sent.len()));
         if sent.len() == 3 { Ok(()) } else { Err(StepError::failed("three", format!("{}", sent.len()))) }
     });
-    steps.then("the DUT says no more than PAYLOAD-MALFORMED, and that under protection", |testbed, _| {
-        let proper = |isakmp: &SeenIsakmp| {
-            isakmp.is_authentic() && isakmp.notifies().all(|own| own.notify_type == NotifyType::PAYLOAD_MALFORMED)
+    // Noise may look like payloads: then the hash is what is wrong with them.
+    steps.then("the DUT says no more than that the message is no good, and that under protection", |testbed, _| {
+        let says = |own: &Notification| {
+            let (malformed, hash) = (NotifyType::PAYLOAD_MALFORMED, NotifyType::INVALID_HASH_INFORMATION);
+            [malformed, hash].contains(&own.notify_type)
         };
-        none(testbed, |isakmp| !proper(isakmp), "message but a protected PAYLOAD-MALFORMED")
+        let proper = |isakmp: &SeenIsakmp| isakmp.is_authentic() && isakmp.notifies().all(says);
+        none(testbed, |isakmp| !proper(isakmp), "message but a protected PAYLOAD-MALFORMED or INVALID-HASH-INFORMATION")
     });
 }
 

@@ -174,11 +174,15 @@ fn answer_without_nonce(testbed: &mut Testbed) -> StepResult {
         draft.repair_hash = false;
         put_hash(draft, &without);
     });
+    // Message 6 waits until the keys are known here: before it the DUT begins no quick mode.
+    let caught = testbed.edits.catch_isakmp(WhichIsakmp::message(ExchangeType::MAIN, 6));
+    let taken = || caught.lock().unwrap_or_else(PoisonError::into_inner).clone();
     testbed.control(Hook::InitiateIkev1(Phase1::Main))?;
     let limit = testbed.answer_limit();
-    // The keys are there once the DUT's message 5 has come, well before its quick mode is answered.
-    testbed.await_state(limit, |testbed| testbed.isakmp_keys().is_ok())?;
+    testbed.await_state(limit, |_| taken().is_some())?;
+    let sixth = taken().ok_or_else(|| StepError::inconclusive("the DUT's main mode did not come to message 5"))?;
     *keys.lock().unwrap_or_else(PoisonError::into_inner) = Some(testbed.isakmp_keys()?);
+    testbed.send_isakmp(&sixth)?;
     let since = testbed.since();
     let answered = testbed.await_seen(since, limit, |seen| {
         !seen.from_dut && seen.isakmp().is_some_and(|isakmp| isakmp.is(ExchangeType::QUICK, 2))
