@@ -332,6 +332,9 @@ pub struct Dpd {
     /// Time from its first question to giving the peer up.
     #[serde(with = "values::duration")]
     pub gives_up_after: Duration,
+    /// The same in IKEv1, where that differs.
+    #[serde(default, with = "values::duration")]
+    pub gives_up_after_ikev1: Duration,
 }
 
 /// How long to wait for what.

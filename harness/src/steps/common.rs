@@ -197,6 +197,7 @@ pub(super) fn answers_init(testbed: &mut Testbed) -> StepResult {
 
 /// Three pings through the tunnel, one at a time.
 pub(super) fn pings_come_through(testbed: &mut Testbed, step: &mut Step) -> StepResult {
+    testbed.settle_isakmp()?;
     let limit = testbed.answer_limit();
     let pings = testbed.pings(3, limit)?;
     step.observed(format!("{} of {} pings answered", pings.answered, pings.sent));

@@ -1,18 +1,20 @@
-//! Dead peer detection in IKEv2: when the DUT asks, what it takes for a sign of life, when it gives up (RFC 7296 section
-//! 2.4, guide chapter 5).
+//! Dead peer detection: when the DUT asks, what it takes for a sign of life, when it gives up (RFC 7296 section 2.4, RFC
+//! 3706, guide chapter 5). The question is an empty INFORMATIONAL request under an IKE SA, R-U-THERE under an ISAKMP SA.
 
 use super::delete::is_request;
 use crate::dissect::{Seen, SeenIke};
+use crate::isakmp::SeenIsakmp;
 use crate::profile::Dpd;
 use crate::run::{Step, StepError, StepResult, Steps};
-use crate::testbed::{Testbed, Which, ip_packet};
+use crate::testbed::{Testbed, Which, WhichIsakmp, ip_packet};
 use reference_peer::Instant;
 use std::time::Duration;
+use wire::ikev1::{self, NotifyType};
 use wire::ip::Protocol;
 use wire::{Derived, icmpv4};
 
 /// How often there is traffic.
-const PACE: Duration = Duration::from_secs(1);
+pub(super) const PACE: Duration = Duration::from_secs(1);
 
 /// A DUT that looks at its peers once a second, and a busy machine, may be late by so much.
 const LATE: Duration = Duration::from_secs(2);
@@ -27,6 +29,8 @@ const QUOTED: usize = 20 + 28;
 pub(super) fn register(steps: &mut Steps<Testbed>) {
     steps.given("the tester answers no IKE message any more", |testbed, _| {
         testbed.edits.hold(Which { exchange: None, response: true }, None);
+        // In IKEv1 answers are Informational exchanges of their own.
+        testbed.edits.hold_isakmp(WhichIsakmp::exchange(ikev1::ExchangeType::INFORMATIONAL), None);
         Ok(())
     });
     steps.given("the hosts answer nothing any more", |testbed, _| {
@@ -73,7 +77,7 @@ pub(super) fn register(steps: &mut Steps<Testbed>) {
         let heard = heard.filter(|seen| !seen.from_dut && is_protected(seen)).map(|seen| seen.at).next();
         let heard = heard.ok_or_else(|| StepError::inconclusive("the tester has said nothing"))?;
         let Some((index, at)) = question(testbed) else {
-            return Err(StepError::failed(format!("an empty INFORMATIONAL request by {late:?}"), "none"));
+            return Err(StepError::failed(format!("a liveness check by {late:?}"), "none"));
         };
         testbed.comment(index, "judged: a liveness check");
         let after = at.since(heard);
@@ -95,23 +99,30 @@ pub(super) fn register(steps: &mut Steps<Testbed>) {
 }
 
 /// What the profile says of dead peer detection.
-fn dpd(testbed: &Testbed) -> Result<Dpd, StepError> {
+pub(super) fn dpd(testbed: &Testbed) -> Result<Dpd, StepError> {
     testbed.profile().dpd.clone().ok_or_else(|| StepError::not_applicable("the profile says nothing about dead peers"))
 }
 
 /// Silence after which the DUT has asked.
-fn asks_by(dpd: &Dpd) -> Duration {
+pub(super) fn asks_by(dpd: &Dpd) -> Duration {
     dpd.delay.max(dpd.at_most).mul_f64(1.1) + LATE
 }
 
 /// Silence after which the DUT has given up, and a little more.
-fn gives_up_by(testbed: &Testbed) -> Result<Duration, StepError> {
+pub(super) fn gives_up_by(testbed: &Testbed) -> Result<Duration, StepError> {
     let dpd = dpd(testbed)?;
-    Ok(dpd.delay.max(dpd.at_most) + dpd.gives_up_after.mul_f64(GIVES_UP.1) + LATE)
+    Ok(dpd.delay.max(dpd.at_most) + gives_up_after(testbed)?.mul_f64(GIVES_UP.1) + LATE)
+}
+
+/// Time from the first question to giving up, in the version of IKE that the tester has an SA of.
+fn gives_up_after(testbed: &Testbed) -> Result<Duration, StepError> {
+    let dpd = dpd(testbed)?;
+    let by_ikev1 = testbed.ike_sa().is_err() && testbed.isakmp_sa().is_ok();
+    Ok(if by_ikev1 && !dpd.gives_up_after_ikev1.is_zero() { dpd.gives_up_after_ikev1 } else { dpd.gives_up_after })
 }
 
 /// Does something again and again for so long.
-fn keep_up(testbed: &mut Testbed, time: Duration, act: impl Fn(&mut Testbed) -> StepResult) -> StepResult {
+pub(super) fn keep_up(testbed: &mut Testbed, time: Duration, act: impl Fn(&mut Testbed) -> StepResult) -> StepResult {
     testbed.begin_stimulus();
     let until = testbed.now() + time;
     while testbed.now() < until {
@@ -122,20 +133,26 @@ fn keep_up(testbed: &mut Testbed, time: Duration, act: impl Fn(&mut Testbed) -> 
 }
 
 fn is_protected(seen: &Seen) -> bool {
-    seen.esp().is_some() || seen.ike().is_some_and(|ike| ike.protected)
+    seen.esp().is_some()
+        || seen.ike().is_some_and(|ike| ike.protected)
+        || seen.isakmp().is_some_and(|isakmp| isakmp.protected)
 }
 
-/// The DUT's first empty INFORMATIONAL request since the stimulus.
+/// The DUT's first question since the stimulus.
 fn question(testbed: &Testbed) -> Option<(usize, Instant)> {
-    let is = |ike: &SeenIke| is_request(ike) && ike.payloads.is_empty() && matches!(ike.opened, Some(Ok(_)));
-    testbed.from_dut_since(testbed.since()).find(|seen| seen.ike().is_some_and(is)).map(|seen| (seen.index, seen.at))
+    let empty = |ike: &SeenIke| is_request(ike) && ike.payloads.is_empty() && matches!(ike.opened, Some(Ok(_)));
+    let asks = |isakmp: &SeenIsakmp| isakmp.is_authentic() && isakmp.notify(NotifyType::R_U_THERE).is_some();
+    let is = |seen: &&Seen| seen.ike().is_some_and(empty) || seen.isakmp().is_some_and(asks);
+    testbed.from_dut_since(testbed.since()).find(is).map(|seen| (seen.index, seen.at))
 }
 
 /// The last packet on the Child SA comes when the DUT has given the tester up: both SAs are gone.
 fn gives_up(testbed: &mut Testbed, step: &mut Step) -> StepResult {
-    let wanted = dpd(testbed)?.gives_up_after;
+    let wanted = gives_up_after(testbed)?;
     let band = wanted.mul_f64(GIVES_UP.0)..=wanted.mul_f64(GIVES_UP.1) + PACE;
-    let spi = testbed.child()?.inbound_spi;
+    // It may have made new ones by now.
+    let first = testbed.children().first().map(|child| child.inbound_spi);
+    let spi = first.ok_or_else(|| StepError::inconclusive("the tester has no Child SA"))?;
     let Some((_, asked)) = question(testbed) else {
         return Err(StepError::failed("a liveness check", "none"));
     };

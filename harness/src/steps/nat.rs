@@ -1,4 +1,4 @@
-//! NAT detection and UDP encapsulation (RFC 7296 section 2.23, RFC 3948, guide chapter 6).
+//! NAT detection and UDP encapsulation (RFC 7296 section 2.23, RFC 3947, RFC 3948, guide chapter 6).
 //!
 //! A NAT is in front of the tester when the testbed translates its ports ([`PortNat`]), or when the tester's hashes say
 //! so and nothing translates.
@@ -8,7 +8,7 @@ use super::esp::from_dut;
 use super::replay::through_limit;
 use crate::dissect::Content;
 use crate::run::{Step, StepError, StepResult, Steps};
-use crate::testbed::{Hook, PortNat, Testbed, Which, ip_packet, tunnel_draft};
+use crate::testbed::{Hook, PortNat, Testbed, Which, WhichIsakmp, ip_packet, tunnel_draft};
 use crypto::sha1;
 use reference_peer::config::NatTraversal;
 use reference_peer::hands::Draft;
@@ -17,7 +17,7 @@ use std::net::{IpAddr, SocketAddr};
 use std::time::Duration;
 use wire::ikev2::{Body, ExchangeType, Notify, NotifyType, Payload};
 use wire::ip::Protocol;
-use wire::{Derived, ip, natt, udp};
+use wire::{Derived, ikev1, ip, natt, udp};
 
 /// What the NAT in front of the tester makes of its ports.
 const NAT: PortNat = PortNat { ike: 31337, natt: 34500 };
@@ -40,6 +40,7 @@ pub(super) fn register(steps: &mut Steps<Testbed>) {
         testbed.edits.every_message(Which::request(ExchangeType::IKE_SA_INIT), |draft| {
             spoil(draft, NotifyType::NAT_DETECTION_DESTINATION_IP);
         });
+        spoil_isakmp(testbed, 3, NotifyType::NAT_DETECTION_DESTINATION_IP);
         Ok(())
     });
     steps.given("the tester does not look for NATs", |testbed, _| {
@@ -49,6 +50,7 @@ pub(super) fn register(steps: &mut Steps<Testbed>) {
     steps.given("the tester begins on port 4500", |testbed, _| {
         testbed.reconfigure_tester(|config| {
             config.ike.connections.iter_mut().for_each(|connection| connection.port = 4500);
+            config.isakmp.connections.iter_mut().for_each(|connection| connection.port = 4500);
         });
         Ok(())
     });
@@ -62,11 +64,24 @@ pub(super) fn register(steps: &mut Steps<Testbed>) {
                 }
             }
         });
+        testbed.edits.every_isakmp(main_mode(3), |draft| {
+            let mut found = draft.payloads.iter().enumerate().filter_map(|(at, payload)| match &payload.body {
+                ikev1::Body::NatDetection(hash) => Some((at, hash.len())),
+                _ => None,
+            });
+            // The first one is that of the destination.
+            if let Some((at, octets)) = found.nth(1) {
+                for octet in [0x11, 0x22] {
+                    draft.payloads.insert(at, ikev1::Body::NatDetection(vec![octet; octets]).into());
+                }
+            }
+        });
         Ok(())
     });
     steps.given("the tester's answers carry a wrong {word} hash", |testbed, step| {
         let wrong = hash_type(step)?;
         testbed.edits.every_message(Which::response(ExchangeType::IKE_SA_INIT), move |draft| spoil(draft, wrong));
+        spoil_isakmp(testbed, 4, wrong);
         Ok(())
     });
 
@@ -285,6 +300,26 @@ pub(super) fn register(steps: &mut Steps<Testbed>) {
 fn traversal(testbed: &mut Testbed, mode: NatTraversal) {
     testbed.reconfigure_tester(|config| {
         config.ike.connections.iter_mut().for_each(|connection| connection.nat_traversal = mode);
+        config.isakmp.connections.iter_mut().for_each(|connection| connection.nat_traversal = mode);
+    });
+}
+
+fn main_mode(number: u8) -> WhichIsakmp {
+    WhichIsakmp::message(ikev1::ExchangeType::MAIN, number)
+}
+
+/// Makes the hash of one end in this message of main mode one that fits no address: the first one is that of the
+/// destination (RFC 3947 section 3.2).
+fn spoil_isakmp(testbed: &mut Testbed, number: u8, which: NotifyType) {
+    let index = if which == NotifyType::NAT_DETECTION_DESTINATION_IP { 0 } else { 1 };
+    testbed.edits.every_isakmp(main_mode(number), move |draft| {
+        let mut hashes = draft.payloads.iter_mut().filter_map(|payload| match &mut payload.body {
+            ikev1::Body::NatDetection(hash) => Some(hash),
+            _ => None,
+        });
+        if let Some(hash) = hashes.nth(index) {
+            hash.fill(0x5a);
+        }
     });
 }
 

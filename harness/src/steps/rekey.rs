@@ -95,6 +95,7 @@ fn both(testbed: &Testbed) -> Result<(ChildSa, ChildSa), StepError> {
 }
 
 fn takes_both(testbed: &mut Testbed, step: &mut Step) -> StepResult {
+    testbed.settle_isakmp()?;
     let (new, old) = both(testbed)?;
     let limit = testbed.answer_limit();
     // Far above what the tester has used, and within what any window takes for new.

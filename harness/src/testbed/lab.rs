@@ -138,6 +138,7 @@ impl Testbed {
             wanted: Wanted::default(),
             settings: Settings::of(&setup.profile),
             manual: false,
+            isakmp_settled: 0,
             unused: true,
             plan,
         }

@@ -98,6 +98,8 @@ pub struct Testbed {
     settings: Settings,
     /// Has the DUT been given SAs with manual keys?
     manual: bool,
+    /// Up to where in the events the DUT is known to have received on the IPsec SAs that were made by IKEv1.
+    isakmp_settled: usize,
     /// Is this the first scenario of this tester in the run?
     unused: bool,
 }

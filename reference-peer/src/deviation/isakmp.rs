@@ -112,7 +112,7 @@ impl DeviantHands<'_> {
         if context.number == 1 {
             return self.edit_isakmp_offer(quick, sa);
         }
-        if self.has(Deviation::HalvesLifetimeInAnswer) {
+        if self.has(Deviation::HalvesLifetimeInAnswer) || quick && self.has(Deviation::HalvesQuickModeLifetime) {
             halve_lifetimes(sa);
         }
         for proposal in &mut sa.proposals {
@@ -142,6 +142,9 @@ impl DeviantHands<'_> {
                 wire::ikev1::Proposal::new(number, ProtocolId::IKE, [], [transform.clone()])
             };
             sa.proposals = (1..=u8::MAX).zip(&proposal.transforms).map(alone).collect();
+        }
+        if self.has(Deviation::OffersFirstPolicyOnly) && !quick {
+            sa.proposals.iter_mut().for_each(|proposal| proposal.transforms.truncate(1));
         }
         for proposal in sa.proposals.iter_mut().filter(|_| quick) {
             for (index, transform) in proposal.transforms.iter_mut().enumerate() {

@@ -16,6 +16,7 @@ use crypto::{Encryption, Group, KeyBits};
 use rand_chacha::ChaCha20Rng;
 use std::net::IpAddr;
 use thiserror::Error;
+use wire::ikev1::{NotifyType, Payload, notifications};
 use wire::ikev2::ProtocolId;
 
 /// Why a gateway has not begun a negotiation.
@@ -145,6 +146,8 @@ impl Gateway {
                 }
                 self.end_keepalives();
             }
+            v1::Event::Received { payloads, .. }
+                if is_hello(payloads) && self.is_deviant(Deviation::OverlooksHellos) => {}
             v1::Event::Received { ike_sa, .. } => self.watch.heard(*ike_sa, now),
             _ => {}
         }
@@ -193,4 +196,9 @@ impl Gateway {
         let exact = with.iter().rposition(|info| Some(info.path.remote.port()) == port);
         exact.map(|at| with.swap_remove(at)).or_else(|| with.pop())
     }
+}
+
+/// Does the peer ask whether we live?
+fn is_hello(payloads: &[Payload]) -> bool {
+    notifications(payloads).any(|notification| notification.notify_type == NotifyType::R_U_THERE)
 }

@@ -19,6 +19,9 @@ use reference_peer::ike::v1::{self, IsakmpKeys, IsakmpSaInfo, State};
 use std::time::Duration;
 use wire::ikev1::{ExchangeType, NotifyType, Payload};
 
+/// Between the last message of a quick mode and the question whether it has been read.
+const APART: Duration = Duration::from_millis(50);
+
 /// The exchange type of an exchange of phase 1.
 pub fn exchange_type(phase1: Phase1) -> ExchangeType {
     match phase1 {
@@ -38,7 +41,29 @@ impl Testbed {
         let since = self.events.len();
         self.begin_isakmp(phase1)?;
         let limit = self.answer_limit() * 3;
-        self.await_up(since, limit)
+        self.await_up(since, limit)?;
+        self.settle_isakmp()
+    }
+
+    /// Waits until the DUT is through with the quick modes of the tester, whose last message has no answer: who answers
+    /// R-U-THERE has read what came before. Where it does no dead peer detection, the time that counts as silence must do.
+    /// Nothing is waited for where nothing has come up since the last time.
+    ///
+    /// # Errors
+    /// When the links or the DUT fail.
+    pub fn settle_isakmp(&mut self) -> Result<(), StepError> {
+        let fresh = self.events.get(self.isakmp_settled..).unwrap_or_default();
+        let came_up = fresh.iter().any(|(_, event)| matches!(event, Event::Isakmp(v1::Event::ChildUp { .. })));
+        self.isakmp_settled = self.events.len();
+        if came_up {
+            // Some keep the IVs of a few exchanges only, and read messages on several threads.
+            self.wait(APART)?;
+        }
+        match self.isakmp_sa() {
+            Ok(info) if came_up && info.dead_peer_detection => self.is_isakmp_alive().map(drop),
+            Ok(_) if came_up => self.wait(self.silence()),
+            _ => Ok(()),
+        }
     }
 
     /// Lets the tester begin phase 1, with a quick mode to follow, and does not wait.
@@ -180,7 +205,7 @@ impl Testbed {
         let limit = self.answer_limit();
         let up = self.await_event(since, limit, |event| matches!(event, Event::ChildInstalled(_)))?;
         if up.is_some() {
-            self.wait(Duration::from_millis(5))?;
+            self.settle_isakmp()?;
         }
         Ok(up.is_some())
     }

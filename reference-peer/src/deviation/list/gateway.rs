@@ -4,9 +4,11 @@ macro_rules! gateway {
     ($($before:tt)*) => { deviations! { $($before)*
         // ---- Dead peer detection of the gateway ----
         /// Never asks whether a silent peer is alive.
-        NeverChecksLiveness = "never-checks-liveness" ["DPD-015", "CISCO-DPD-004"];
+        NeverChecksLiveness = "never-checks-liveness" ["DPD-015", "CISCO-DPD-002", "CISCO-DPD-004"];
         /// Asks peers also while there is no traffic to send.
-        AsksIdlePeers = "asks-idle-peers" ["CISCO-DPD-004"];
+        AsksIdlePeers = "asks-idle-peers" ["CISCO-DPD-003", "CISCO-DPD-004", "CISCO-DPD-005"];
+        /// Does not take R-U-THERE of the peer for a sign of life.
+        OverlooksHellos = "overlooks-hellos" ["CISCO-DPD-001"];
         /// Does not take ESP packets for a sign of life.
         OverlooksEspLiveness = "overlooks-esp-liveness" ["DPD-016", "DPD-012"];
         /// Takes ESP packets that it drops, replayed or forged, for a sign of life.

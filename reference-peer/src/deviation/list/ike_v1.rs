@@ -52,13 +52,13 @@ macro_rules! ike_v1 {
         /// Accepts an answer whose attributes are not those that it has offered.
         AcceptsModifiedAttributes = "accepts-modified-attributes" ["IKE1-SA-003"];
         /// Halves the lifetimes in its answers to IKEv1 offers.
-        HalvesLifetimeInAnswer = "halves-lifetime-in-answer" ["IKE1-QM-010", "IKE1-SA-003"];
+        HalvesLifetimeInAnswer = "halves-lifetime-in-answer" ["IKE1-SA-003"];
         /// Numbers the accepted proposal and transform 1, whatever their numbers were.
         RenumbersAnswer = "renumbers-answer" ["IKE1-SA-004"];
         /// Refuses an offer with INVALID-TRANSFORM-ID because one of its transforms is unknown.
         StumblesOverUnknownTransforms = "stumbles-over-unknown-transforms" ["IKE1-SA-005"];
         /// Answers an offer of which it accepts nothing with a policy of its own.
-        AnswersNearestPolicy = "answers-nearest-policy" ["IKE1-SA-006"];
+        AnswersNearestPolicy = "answers-nearest-policy" ["IKE1-SA-006", "CISCO-V6VTI-006"];
         /// Sends the group as an attribute of variable length.
         LengthensBasicAttributes = "lengthens-basic-attributes" ["IKE1-SA-007"];
         /// Accepts the SA payload of phase 1 at any place.
@@ -71,6 +71,18 @@ macro_rules! ike_v1 {
         IgnoresUnsupportedAttributes = "ignores-unsupported-attributes" ["IKE1-SA-011"];
         /// Has no 3DES in IKEv1.
         LacksTripleDes = "lacks-triple-des" ["IKE1-SA-012"];
+        /// Accepts ISAKMP policies whose lifetime is longer than its own.
+        IgnoresPolicyLifetime = "ignores-policy-lifetime" ["CISCO-V6VTI-003"];
+        /// Keeps an ISAKMP SA as long as its own policy says, although the peer's says less.
+        KeepsOwnPolicyLifetime = "keeps-own-policy-lifetime" ["CISCO-V6VTI-003"];
+        /// Chooses the first offered policy that it has, whatever its own priorities are.
+        FollowsOrderOfOffer = "follows-order-of-offer" ["CISCO-V6VTI-004"];
+        /// Tries its ISAKMP policies in the order of its configuration.
+        IgnoresPriorities = "ignores-priorities" ["CISCO-V6VTI-004"];
+        /// Offers the first of its ISAKMP policies alone.
+        OffersFirstPolicyOnly = "offers-first-policy-only" ["CISCO-V6VTI-005"];
+        /// Accepts offers of authentication by RSA as if they were for a pre-shared key.
+        AcceptsRsaMethods = "accepts-rsa-methods" ["CISCO-V6VTI-003", "CISCO-V6VTI-008"];
         /// Accepts one protocol of a bundle without the other.
         TakesHalfABundle = "takes-half-a-bundle" ["IKE1-SA-013"];
         /// Answers an offer of transport mode with tunnel mode.
@@ -157,6 +169,8 @@ macro_rules! ike_v1 {
         ConnectedUnderFreshId = "connected-under-fresh-id" ["IKE1-QM-009"];
         /// Uses IPsec SAs at once although the peer has set the commit flag.
         IgnoresCommitFlag = "ignores-commit-flag" ["IKE1-QM-009"];
+        /// Halves the lifetimes in its answers to quick mode offers.
+        HalvesQuickModeLifetime = "halves-quick-mode-lifetime" ["IKE1-QM-010"];
         /// Makes new IPsec SAs for a quick mode that has come before.
         AcceptsReplayedQuickMode = "accepts-replayed-quick-mode" ["IKE1-QM-011"];
         /// Uses the same message ID for all exchanges of phase 2.
@@ -188,11 +202,11 @@ macro_rules! ike_v1 {
         /// Does dead peer detection without announcing it.
         OmitsDpdVendorId = "omits-dpd-vendor-id" ["DPD-001"];
         /// Asks peers whether they live that have not announced dead peer detection.
-        AsksWhoeverIsThere = "asks-whoever-is-there" ["DPD-001"];
+        AsksWhoeverIsThere = "asks-whoever-is-there" ["DPD-001", "CISCO-DPD-013"];
         /// Does not answer R-U-THERE.
         NeverAnswersLiveness = "never-answers-liveness" ["DPD-002"];
         /// Answers R-U-THERE with the number zero.
-        AnswersLivenessWithZero = "answers-liveness-with-zero" ["DPD-002"];
+        AnswersLivenessWithZero = "answers-liveness-with-zero" ["DPD-002", "CISCO-DPD-009", "CISCO-DPD-017"];
         /// Heeds R-U-THERE and R-U-THERE-ACK in the clear.
         HeedsClearLiveness = "heeds-clear-liveness" ["DPD-003"];
         /// Swaps the cookies in R-U-THERE where the peer has begun phase 1.
@@ -210,7 +224,7 @@ macro_rules! ike_v1 {
         /// Goes on with the number of the peer's R-U-THERE in its own.
         SharesLivenessCounter = "shares-liveness-counter" ["DPD-010"];
         /// Gives a peer up that has not answered one R-U-THERE.
-        GivesUpAfterOneQuestion = "gives-up-after-one-question" ["DPD-011"];
+        GivesUpAfterOneQuestion = "gives-up-after-one-question" ["DPD-011", "CISCO-DPD-007", "CISCO-DPD-008"];
         /// Asks a peer that does not answer for ever.
         AsksDeadPeersForEver = "asks-dead-peers-for-ever" ["DPD-011"];
         /// Keeps the IPsec SAs of a peer that does not answer R-U-THERE.

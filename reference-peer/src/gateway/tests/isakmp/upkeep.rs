@@ -99,6 +99,23 @@ fn deviations_of_dead_peer_detection() {
     }
 }
 
+/// A peer that asks is heard, and not asked itself.
+#[test]
+fn who_asks_need_not_be_asked() {
+    for (deviation, expected) in [(None, 0), (Some(Deviation::OverlooksHellos), 4)] {
+        let mut net = up(Place::V4, |end, config| {
+            let interval = if end == A { 10 } else { 5 };
+            let keepalive = IsakmpKeepalive { periodic: true, ..IsakmpKeepalive::on_demand(seconds(interval)) };
+            connection(config).keepalive = Some(keepalive);
+            if end == A {
+                config.ike.deviations.extend(deviation);
+            }
+        });
+        net.run(41.0);
+        assert_eq!(asked(&net, A), expected, "{deviation:?}");
+    }
+}
+
 /// A keepalive goes out when nothing else was sent for so long, as long as an SA needs the mapping.
 #[test]
 fn keepalives_through_a_nat_outlive_the_isakmp_sa() {

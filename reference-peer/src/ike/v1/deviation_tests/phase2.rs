@@ -12,6 +12,7 @@ pub(super) const CASES: &[Case] = &[
         let pair = lab.tried(Pair::plain().both(|connection| connection.policies[0].lifetime = seconds(86_400)));
         is_up(&pair)
     }),
+    (Deviation::HalvesQuickModeLifetime, B, |lab| lab.up().engines[A].children().len() == 1),
     (Deviation::KeepsLastLifetimeOnly, B, |lab| {
         let brief = SaLifetime { seconds: Some(600), kilobytes: Some(5000) };
         let pair = lab.tried(Pair::plain().change(A, |connection| connection.children[0].lifetime = brief));
