@@ -122,10 +122,11 @@ Feature: Invalid SPI recovery on the guide's two routers
     Then at most 3 of 30 pings of 100 octets are lost, each with 2 s for its answer [CISCO-INVSPI-005]
     And all SPIs are others than before [CISCO-INVSPI-005]
 
-  @CISCO-INVSPI-004 @CISCO-INVSPI-005
+  @CISCO-INVSPI-004 @CISCO-INVSPI-005 @CISCO-INVSPI-020
   Scenario: The DUT as the one who sends on a dead SPI
     When "ping 10.0.0.1 source 10.0.2.2 repeat 10 size 100 timeout 2" is typed at the DUT
     Then at least 10 of the DUT's 10 pings come to the tester's host within 20 s
+    And the DUT shows that it has sent and received 10 packets under them, and so does the tester [CISCO-INVSPI-020]
     When the tester has lost its SAs
     And "ping 10.0.0.1 source 10.0.2.2 repeat 30 size 100 timeout 2" is typed at the DUT
     Then at least 27 of the DUT's 30 pings come to the tester's host within 60 s

@@ -91,6 +91,19 @@ Feature: Packets with an unknown SPI, and IKEv1
     Then pings come through again on new SAs [CISCO-INVSPI-005]
     And at most 3 of 30 pings were lost until then [CISCO-INVSPI-009]
 
+  @CISCO-INVSPI-005 @CISCO-INVSPI-007 @CISCO-INVSPI-009 @needs:claim.invalid-spi-recovery
+  @needs:claim.invalid-spi-message @needs:control.forget_sas @needs:control.log
+  Scenario: The guide's four steps, by the hooks and with the addresses of the profile
+    Given invalid SPI recovery is on at the DUT
+    And the SAs are to be set up by IKEv1
+    And the tester sets up SAs by IKEv1 for its traffic
+    And a pair of SAs
+    Then at most 0 of 10 pings of 100 octets are lost, each with 2 s for its answer [CISCO-INVSPI-005]
+    When the DUT has lost its SAs
+    Then at most 3 of 30 pings of 100 octets are lost, each with 2 s for its answer [CISCO-INVSPI-009]
+    And the tester's SPIs are others than before [CISCO-INVSPI-005]
+    And the DUT writes the guide's message about the first of them [CISCO-INVSPI-007]
+
   @CISCO-INVSPI-006 @needs:control.forget_sas
   Scenario: Without recovery the black hole stays
     Given invalid SPI recovery is off at the DUT
@@ -99,7 +112,7 @@ Feature: Packets with an unknown SPI, and IKEv1
     And a pair of SAs
     And pings come through
     When the DUT has lost its SAs
-    Then all of 30 pings are lost
+    Then all of 30 pings of 100 octets are lost, each with 2 s for its answer
     And the DUT starts no IKE exchange
     And a proper main mode is answered
 

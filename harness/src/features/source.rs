@@ -164,7 +164,8 @@ mod tests {
 
     fn folder() -> tempfile::TempDir {
         let folder = tempfile::tempdir().unwrap();
-        for name in ["ike/header.feature", "ike/notes.txt", "esp/seq.feature", "esp/format.feature", "a-b/c-d.feature"] {
+        for name in ["ike/header.feature", "ike/notes.txt", "esp/seq.feature", "esp/format.feature", "a-b/c-d.feature"]
+        {
             let path = folder.path().join(name);
             std::fs::create_dir_all(path.parent().unwrap()).unwrap();
             std::fs::write(path, "Feature: x\n").unwrap();

@@ -143,7 +143,8 @@ fn curve(testbed: &mut Testbed, step: &mut Step, peers: u32, (most, others): (us
         format!("forged {} packets in: exchanges out", step.arg_text(0)?.to_owned()),
         format!("{points}; {sent} octets in, {octets} out"),
     );
-    let bound = if others { format!("at most {most} negotiations a burst, and few exchanges") } else { "none".to_owned() };
+    let bound =
+        if others { format!("at most {most} negotiations a burst, and few exchanges") } else { "none".to_owned() };
     fault.map_or(Ok(()), |fault| Err(StepError::failed(bound, fault)))
 }
 

@@ -7,17 +7,19 @@ use super::invalid_spi::{forged, protocol, sent};
 use crate::dissect::Seen;
 use crate::isakmp::SeenIsakmp;
 use crate::run::{Step, StepError, StepResult, Steps};
-use crate::testbed::{Hook, Pings, Setting, Testbed};
+use crate::testbed::{Hook, Setting, Testbed};
 use reference_peer::Instant;
 use reference_peer::config::Remote;
+use reference_peer::gateway::Event;
 use reference_peer::ike::v2::ChildSa;
 use std::collections::BTreeSet;
 use std::net::IpAddr;
-use wire::ikev1::{
-    Body, Delete, ExchangeType, Flags, Header, Message, Notification, NotifyType, Payload, ProtocolId,
-};
+use wire::ikev1::{Body, Delete, ExchangeType, Flags, Header, Message, Notification, NotifyType, Payload, ProtocolId};
 use wire::ikev2;
 use wire::ip::Protocol;
+
+/// Pings of the guide's third step.
+const PINGS: u32 = 30;
 
 /// Registers the steps.
 pub(super) fn register(steps: &mut Steps<Testbed>) {
@@ -93,30 +95,22 @@ pub(super) fn register(steps: &mut Steps<Testbed>) {
     });
     steps.then("the DUT sends on the older pair alone, and still receives on it", older_pair);
     steps.then("pings come through again on new SAs", |testbed, step| {
-        let old = testbed.child()?.inbound_spi;
-        let pings = thirty(testbed, step)?;
-        match testbed.child()?.inbound_spi {
-            _ if pings.answered == 0 => Err(StepError::failed("pings come back", "all of them were lost")),
-            newest if newest == old => Err(StepError::failed("new SAs", format!("still SPI {old:08x}"))),
-            newest => {
-                step.measured("SPI of the DUT's ESP or AH", format!("0x{old:X} before, 0x{newest:X} after"));
-                Ok(())
-            }
+        let limit = testbed.answer_limit();
+        let pings = testbed.pings(PINGS, limit)?;
+        let (sent, answered) = (pings.sent, pings.answered);
+        step.measured(format!("{sent} pings"), format!("{answered} came back, {} lost", sent - answered));
+        if answered == 0 {
+            return Err(StepError::failed("pings come back", "all of them were lost"));
         }
+        new_spis(testbed, step)
     });
+    steps.then("the tester's SPIs are others than before", new_spis);
     steps.then("at most {int} of 30 pings were lost until then", |testbed, step| {
         let most: u32 = step.arg(0)?;
         let answered = testbed.delivered().iter().filter(|(at, _)| *at > begin(testbed)).count();
-        let lost = 30_u32.saturating_sub(u32::try_from(answered).unwrap_or(u32::MAX));
+        let lost = PINGS.saturating_sub(u32::try_from(answered).unwrap_or(u32::MAX));
         step.observed(format!("{lost} lost"));
         if lost <= most { Ok(()) } else { Err(StepError::failed(format!("at most {most} lost"), format!("{lost}"))) }
-    });
-    steps.then("all of 30 pings are lost", |testbed, step| {
-        let pings = thirty(testbed, step)?;
-        if pings.answered == 0 {
-            return Ok(());
-        }
-        Err(StepError::failed("a black hole", format!("{} of {} came back", pings.answered, pings.sent)))
     });
     steps.when("the DUT has lost its SAs", |testbed, _| {
         testbed.control(Hook::ForgetSas)?;
@@ -147,14 +141,30 @@ pub(super) fn register(steps: &mut Steps<Testbed>) {
     });
 }
 
-/// Pings since the stimulus of which some are lost.
-fn thirty(testbed: &mut Testbed, step: &mut Step) -> Result<Pings, StepError> {
-    let limit = testbed.answer_limit();
-    let pings = testbed.pings(30, limit)?;
-    let lost = pings.sent - pings.answered;
-    let words = format!("{} pings: {} came back, {lost} lost", pings.sent, pings.answered);
-    step.measured("pings after the DUT has lost its SAs", words);
-    Ok(pings)
+/// The newest SAs have other SPIs than those of before the stimulus.
+fn new_spis(testbed: &mut Testbed, step: &mut Step) -> StepResult {
+    let spis = |child: &ChildSa| [child.inbound_spi, child.outbound_spi];
+    let begin = begin(testbed);
+    let installed = testbed.events().iter().filter_map(|(at, event)| match event {
+        Event::ChildInstalled(child) => Some((*at < begin, spis(child))),
+        _ => None,
+    });
+    let (old, new): (Vec<_>, Vec<_>) = installed.partition(|(before, _)| *before);
+    let words = |sas: &[(bool, [u32; 2])]| {
+        sas.iter()
+            .map(|(_, [from, to])| format!("from the DUT 0x{from:X}, to it 0x{to:X}"))
+            .collect::<Vec<_>>()
+            .join("; ")
+    };
+    step.measured("SPIs before and after", format!("{} -> {}", words(&old), words(&new)));
+    let known: BTreeSet<u32> = old.iter().flat_map(|(_, spis)| *spis).collect();
+    match new.last() {
+        None => Err(StepError::failed("new SAs", "only those of before")),
+        Some((_, spis)) if spis.iter().any(|spi| known.contains(spi)) => {
+            Err(StepError::failed("new SPIs", words(&new)))
+        }
+        Some(_) => Ok(()),
+    }
 }
 
 /// When the stimulus began.
@@ -216,7 +226,8 @@ fn says(isakmp: &SeenIsakmp, protocol: ProtocolId, spi: u32) -> (bool, bool) {
             && notification.protocol == protocol
             && notification.ipsec_spi() == Some(spi)
     });
-    let deleted = isakmp.deletes().any(|delete| delete.protocol == protocol && delete.ipsec_spis().any(|own| own == spi));
+    let deleted =
+        isakmp.deletes().any(|delete| delete.protocol == protocol && delete.ipsec_spis().any(|own| own == spi));
     (notified, deleted)
 }
 
@@ -266,7 +277,8 @@ fn older_pair(testbed: &mut Testbed, step: &mut Step) -> StepResult {
     let (mark, limit) = (testbed.mark(), testbed.answer_limit());
     testbed.send_outside(packet)?;
     let on = |seen: &Seen, spi: u32| seen.from_dut && seen.esp().is_some_and(|esp| esp.spi == spi);
-    let answered = testbed.await_seen(mark, limit, |seen| on(seen, older.inbound_spi) || on(seen, newer.inbound_spi))?;
+    let answered =
+        testbed.await_seen(mark, limit, |seen| on(seen, older.inbound_spi) || on(seen, newer.inbound_spi))?;
     let used = answered.and_then(|index| testbed.seen().get(index)).and_then(Seen::esp).map(|esp| esp.spi);
     let name = |spi: u32| if spi == newer.inbound_spi { "the newer pair" } else { "the older pair" };
     let words = used.map_or_else(|| "nothing".to_owned(), |spi| format!("an answer under {} ({spi:08x})", name(spi)));

@@ -45,10 +45,13 @@ pub(super) fn register(steps: &mut Steps<Testbed>) {
         testbed.flush()
     });
 
-    steps.then("at most {int} of {int} pings of {int} octets are lost, each with {duration} for its answer", |t, step| {
-        let (most, count, octets) = (step.arg(0)?, step.arg(1)?, step.arg(2)?);
-        pings(t, step, (0, most), count, octets)
-    });
+    steps.then(
+        "at most {int} of {int} pings of {int} octets are lost, each with {duration} for its answer",
+        |t, step| {
+            let (most, count, octets) = (step.arg(0)?, step.arg(1)?, step.arg(2)?);
+            pings(t, step, (0, most), count, octets)
+        },
+    );
     steps.then("all of {int} pings of {int} octets are lost, each with {duration} for its answer", |testbed, step| {
         let (count, octets) = (step.arg(0)?, step.arg(1)?);
         pings(testbed, step, (count, count), count, octets)
@@ -57,10 +60,13 @@ pub(super) fn register(steps: &mut Steps<Testbed>) {
     steps.then("both routers have an SA of AH and one of ESP in each direction", bundle);
     steps.then("all SPIs are others than before", new_spis);
     steps.then("the DUT shows no SAs, and counters of 0", shows_nothing);
-    steps.then("the DUT shows that it has sent and received {int} packets under them, and so does the tester", |t, step| {
-        let count = step.arg(0)?;
-        count_agrees(t, step, count)
-    });
+    steps.then(
+        "the DUT shows that it has sent and received {int} packets under them, and so does the tester",
+        |t, step| {
+            let count = step.arg(0)?;
+            count_agrees(t, step, count)
+        },
+    );
     steps.then("both routers count as many packets sent and received as pings came back", |testbed, step| {
         let answered = answered(testbed);
         count_agrees(testbed, step, answered)
@@ -73,8 +79,11 @@ pub(super) fn register(steps: &mut Steps<Testbed>) {
     steps.then("the tester goes on with the SPIs of before", |testbed, step| {
         let before = installed_before(testbed);
         let sent = testbed.seen().get(testbed.since()..).unwrap_or_default().iter().filter(|seen| !seen.from_dut);
-        let last = sent.filter_map(Seen::ah).last().map(|ah| ah.spi);
-        step.measured("the originator's SPI in the black hole", format!("AH 0x{:X}, still the first one", last.unwrap_or_default()));
+        let last = sent.filter_map(Seen::ah).next_back().map(|ah| ah.spi);
+        step.measured(
+            "the originator's SPI in the black hole",
+            format!("AH 0x{:X}, still the first one", last.unwrap_or_default()),
+        );
         match last {
             Some(spi) if before.contains(&spi) && installed_since(testbed).is_empty() => Ok(()),
             _ => Err(StepError::failed("AH with the SPI of before", format!("{last:x?}"))),
@@ -89,8 +98,15 @@ pub(super) fn register(steps: &mut Steps<Testbed>) {
         let sent = sent.filter(|seen| !seen.from_dut && seen.ah().is_some()).count();
         let spi = spis_before(testbed, Protocol::Ah)?;
         let lines = messages(testbed)?.into_iter().filter(|message| message.spi == spi).count();
-        step.measured("packets into the black hole", format!("{sent} sent, nothing answered; {lines} messages in the log by now"));
-        if lines >= sent && sent > 0 { Ok(()) } else { Err(StepError::failed(format!("{sent} messages"), format!("{lines}"))) }
+        step.measured(
+            "packets into the black hole",
+            format!("{sent} sent, nothing answered; {lines} messages in the log by now"),
+        );
+        if lines >= sent && sent > 0 {
+            Ok(())
+        } else {
+            Err(StepError::failed(format!("{sent} messages"), format!("{lines}")))
+        }
     });
 }
 
@@ -143,6 +159,8 @@ fn pings_of_dut(testbed: &mut Testbed, step: &mut Step) -> StepResult {
         testbed.delivered().iter().filter(|(at, _)| *at >= begin).count()
     };
     testbed.await_state(limit, |testbed| came(testbed) >= count)?;
+    // The answer to the last is on its way.
+    testbed.wait(SAID)?;
     let came = came(testbed);
     let words = format!("{came} came to their host, {} lost", count.saturating_sub(came));
     step.measured(format!("{count} pings of the DUT"), words.clone());
@@ -316,7 +334,8 @@ fn count_agrees(testbed: &mut Testbed, step: &mut Step, count: u64) -> StepResul
     let own = flows.first().map(|flow| flow.counters).unwrap_or_default();
     let Counters { encaps, encrypt, digest, decaps, decrypt, verify, .. } = own;
     // The tester has counted those of before as well, which the DUT has forgotten.
-    let tester_agrees = encaps == encrypt && encaps == digest && decaps == decrypt && decaps == verify && encaps >= count;
+    let tester_agrees =
+        encaps == encrypt && encaps == digest && decaps == decrypt && decaps == verify && encaps >= count;
     let dut_agrees = values.iter().all(|value| *value == Some(count));
     if dut_agrees && tester_agrees && count > 0 {
         return Ok(());
@@ -421,7 +440,10 @@ mod tests {
                     \x20    inbound esp sas:\n      spi: 0x249C5062(614223970)\n     inbound ah sas:\n\
                     \x20     spi: 0xB16D1587(2976716167)\n     outbound ah sas:\n      spi: 0x5(6)\n";
         let shown = Shown::read(text);
-        assert_eq!((shown.counter("encaps"), shown.counter("digest"), shown.counter("verify")), (Some(10), Some(10), None));
+        assert_eq!(
+            (shown.counter("encaps"), shown.counter("digest"), shown.counter("verify")),
+            (Some(10), Some(10), None)
+        );
         assert_eq!(shown.spis(), "in AH 0xB16D1587, in ESP 0x249C5062");
         assert_eq!(shown.faults, ["spi: 0x5(6)"]);
     }

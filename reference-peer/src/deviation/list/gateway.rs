@@ -72,6 +72,8 @@ macro_rules! gateway {
         LogsInnerSpi = "logs-inner-spi" ["CISCO-INVSPI-008"];
         /// Counts packets as encapsulated that it drops for want of an SA.
         CountsDroppedPackets = "counts-dropped-packets" ["CISCO-INVSPI-020"];
+        /// Forgets the IPsec SAs of a peer when the lifetime of their ISAKMP SA is over.
+        IpsecSasDieWithIsakmpSa = "ipsec-sas-die-with-isakmp-sa" ["CISCO-INVSPI-022"];
         /// Goes on with the old counters after `clear crypto sa`.
         KeepsCountersAfterClear = "keeps-counters-after-clear" ["CISCO-INVSPI-019"];
         /// Gives the IPsec SAs of IKEv1 the lowest SPIs that are free, so that the next ones get those of before.

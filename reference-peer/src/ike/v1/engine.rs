@@ -378,6 +378,9 @@ impl Engine {
         }
         if sa.expire_at.is_some_and(|at| at <= now) {
             self.delete_isakmp(cx, sa);
+            if self.has(Deviation::IpsecSasDieWithIsakmpSa) {
+                self.remove_children(|children| Self::belongs(children, sa), &DownReason::Expired);
+            }
             return self.close(sa, DownReason::Expired);
         }
         if let Some(outstanding) = sa.outstanding.as_mut().filter(|outstanding| outstanding.next_at <= now) {
