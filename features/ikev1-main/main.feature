@@ -1,19 +1,29 @@
 @ikev1 @needs:ikev1-main
 Feature: Main mode
 
-  @IKE1-MM-001 @IKE1-MM-002
-  Scenario: Six messages, the last two encrypted, with the tester as initiator
+  @IKE1-MM-001
+  Scenario: Three messages of each side, with the tester as initiator
     When the tester sets up an ISAKMP SA by main mode
-    Then the DUT's messages 2, 4 and 6 of main mode are as they should be [IKE1-MM-001]
-    And the DUT's message 6 of main mode is encrypted right after the header [IKE1-MM-002]
-    And an ISAKMP SA comes up and answers [IKE1-MM-001]
+    Then the DUT's messages 2, 4 and 6 of main mode are as they should be
+    And an ISAKMP SA comes up and answers
 
-  @IKE1-MM-001 @IKE1-MM-002 @needs:control.initiate_ikev1
-  Scenario: Six messages, the last two encrypted, with the DUT as initiator
+  @IKE1-MM-001 @needs:control.initiate_ikev1
+  Scenario: Three messages of each side, with the DUT as initiator
     When the DUT is told to set up an ISAKMP SA by main mode
-    Then the DUT's messages 1, 3 and 5 of main mode are as they should be [IKE1-MM-001]
-    And the DUT's message 5 of main mode is encrypted right after the header [IKE1-MM-002]
-    And an ISAKMP SA and IPsec SAs come up and answer [IKE1-MM-001]
+    Then the DUT's messages 1, 3 and 5 of main mode are as they should be
+    And an ISAKMP SA and IPsec SAs come up and answer
+
+  @IKE1-MM-002
+  Scenario: The responder's identity and hash are encrypted
+    When the tester sets up an ISAKMP SA by main mode
+    Then the DUT's message 6 of main mode is encrypted right after the header
+    And an ISAKMP SA comes up and answers
+
+  @IKE1-MM-002 @needs:control.initiate_ikev1
+  Scenario: The initiator's identity and hash are encrypted
+    When the DUT is told to set up an ISAKMP SA by main mode
+    Then the DUT's message 5 of main mode is encrypted right after the header
+    And an ISAKMP SA and IPsec SAs come up and answer
 
   @IKE1-MM-003
   Scenario: IVs follow from the messages before, in each of two quick modes side by side

@@ -366,6 +366,16 @@ impl Profile {
             .expect("a unit test reads the built-in profile")
     }
 
+    /// The profile of the built-in peer with these versions of IKE alone.
+    #[cfg(test)]
+    pub(crate) fn built_in_speaking(versions: impl IntoIterator<Item = u8>) -> Self {
+        let mut profile = Self::built_in();
+        if let Some(ike) = &mut profile.ike {
+            ike.versions = versions.into_iter().collect();
+        }
+        profile
+    }
+
     /// Reads a profile from a file and checks it.
     ///
     /// # Errors

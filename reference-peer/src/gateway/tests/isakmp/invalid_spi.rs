@@ -145,6 +145,59 @@ fn the_guides_two_routers() {
     assert!(told.iter().any(|payload| is_notify(payload, ah)) && told.iter().any(|payload| is_delete(payload, ah)));
 }
 
+/// Two entries of a crypto map for one peer share its ISAKMP SA, whoever began it, and each recovers for itself.
+#[test]
+fn entries_of_a_crypto_map_share_the_isakmp_sa_of_a_peer() {
+    let texts = [("A", "10.1.1.1", "10.2.2.2"), ("B", "10.2.2.2", "10.1.1.1")].map(|(name, own, peer)| {
+        let list = |list: u32, net: u32| {
+            let nets = [format!("10.{net}.0.0 0.0.255.255"), format!("10.{}.0.0 0.0.255.255", net + 1)];
+            let [local, remote] = if name == "A" {
+                nets
+            } else {
+                let [a, b] = nets;
+                [b, a]
+            };
+            format!("access-list {list} permit ip {local} {remote}\n")
+        };
+        let entry = |number: u32, list: u32| {
+            format!(
+                "crypto map M {number} ipsec-isakmp\n set peer {peer}\n set transform-set T\n match address {list}\n"
+            )
+        };
+        let inside = |net: u32| {
+            let net = if name == "A" { net } else { net + 1 };
+            format!("interface FastEthernet1/{net}\n ip address 10.{net}.0.1 255.255.0.0\n")
+        };
+        format!(
+            "crypto isakmp policy 1\n authentication pre-share\ncrypto isakmp key 1234 address {peer}\n\
+             crypto isakmp invalid-spi-recovery\ncrypto ipsec transform-set T esp-des esp-sha-hmac\n{}{}{}{}{}{}\
+             interface FastEthernet0/0\n ip address {own} 255.0.0.0\n crypto map M\n",
+            entry(10, 101),
+            entry(20, 102),
+            list(101, 20),
+            list(102, 30),
+            inside(20),
+            inside(30)
+        )
+    });
+    let configs = texts.map(|text| ios::read(&text).sound().unwrap().router.gateway(None).unwrap().gateway);
+    assert_eq!(configs[0].isakmp.connections.len(), 1);
+    let mut net = Net::with(Place::V4, configs);
+    let ping = |net: &mut Net, end: usize, first: u8| {
+        let of = |end: usize, host: u8| IpAddr::from([10, first + end as u8, 0, host]);
+        net.ping_from(end, of(end, 5), of(1 - end, 1), 1.0)
+    };
+    assert!(ping(&mut net, A, 20) && ping(&mut net, B, 30) && ping(&mut net, A, 30));
+    assert_eq!((net.established(A), net.established(B), net.spis(A).0.len()), (1, 1, 2));
+    for spi in net.spis(B).0 {
+        net.at(B, |gateway, now| gateway.isakmp_command(now, |isakmp, _, _| isakmp.clear_child_silently(spi))).unwrap();
+    }
+    for net_number in [30, 20] {
+        assert!(!ping(&mut net, A, net_number) && ping(&mut net, A, net_number), "{net_number}");
+    }
+    assert_eq!(net.established(B), 1);
+}
+
 /// Its opposite, without the command: the black hole lasts, and B says nothing.
 #[test]
 fn without_the_command_the_black_hole_lasts() {
