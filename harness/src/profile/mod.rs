@@ -422,6 +422,12 @@ impl Profile {
         self.is_self() || self.manual.is_some() && self.control.contains_key("install_sa")
     }
 
+    /// Does the DUT recover from unknown SPIs before anything is set (guide chapter 4)? One that claims it and has no hook
+    /// for it does so always.
+    pub fn recovers_invalid_spis(&self) -> bool {
+        self.claims.contains("invalid-spi-recovery") && !self.control.contains_key("set_invalid_spi_recovery")
+    }
+
     /// How many testers can be at work at once: each has an address of every version of IP that there is.
     pub fn testers(&self) -> usize {
         let of = |v4: bool| {

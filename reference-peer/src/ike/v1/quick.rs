@@ -534,7 +534,10 @@ impl Engine {
         let mut spis = BTreeMap::new();
         for protocol in protocols {
             while !spis.contains_key(&protocol) {
-                let spi = self.new_spi(sa, cx.rng);
+                let spi = match self.has(Deviation::ReusesIpsecSpis) {
+                    true => self.lowest_spi(sa, &spis),
+                    false => self.new_spi(sa, cx.rng),
+                };
                 if !spis.values().any(|other| *other == spi) {
                     spis.insert(protocol, spi);
                 }
