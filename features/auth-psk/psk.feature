@@ -95,10 +95,11 @@ Feature: Authentication with a pre-shared key
     Then the DUT answers AUTHENTICATION_FAILED
     And the DUT has no such IKE SA
 
-  @IKE2-AUTH-011
+  @IKE2-AUTH-011 @IKE2-AUTH-005
   Scenario Outline: The authentication method <method> is refused
     When the tester sends AUTH of the right secret with method <method>
-    Then the DUT answers AUTHENTICATION_FAILED
+    Then the DUT refuses the authentication [IKE2-AUTH-011]
+    And the DUT answers AUTHENTICATION_FAILED [IKE2-AUTH-005]
     And the DUT has no such IKE SA
     And the same with a right AUTH is accepted
 

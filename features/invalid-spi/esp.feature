@@ -18,19 +18,29 @@ Feature: ESP packets with an SPI that no SA has
     And an empty INFORMATIONAL request is answered
 
   @INVSPI-003
-  Scenario: The sender is told inside the IKE SA, or not at all
+  Scenario Outline: The sender of <protocol> is told inside the IKE SA, or not at all
     Given an IKE SA and a Child SA
-    When 1 ESP packet with unknown SPIs come from the tester
+    When 1 <protocol> packet with unknown SPIs come from the tester
     Then the DUT is silent, or says INVALID_SPI inside the IKE SA
     And an empty INFORMATIONAL request is answered
     And pings come through
 
+    Examples:
+      | protocol |
+      | ESP      |
+      | AH       |
+
   @CISCO-INVSPI-002 @CISCO-INVSPI-016 @needs:claim.invalid-spi-notify
-  Scenario: A DUT that claims it tells the sender inside the IKE SA
+  Scenario Outline: A DUT that claims it tells the sender of <protocol> inside the IKE SA
     Given an IKE SA and a Child SA
-    When 1 ESP packet with unknown SPIs come from the tester
+    When 1 <protocol> packet with unknown SPIs come from the tester
     Then the DUT tells the tester inside the IKE SA
     And pings come through
+
+    Examples:
+      | protocol |
+      | ESP      |
+      | AH       |
 
   @INVSPI-008
   Scenario: A flood of packets with unknown SPIs draws few messages

@@ -30,7 +30,8 @@ fn every_message_is_decoded_and_every_encrypted_body_decrypted() {
 #[test]
 fn own_runs_against_strongswan_are_read_and_opened() {
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../captures/strongswan");
-    for name in ["guest-null", "guest-rekey-child", "guest-rekey-ike", "namespace-cbc", "namespace-gcm"] {
+    let ikev2 = ["guest-null", "guest-rekey-child", "guest-rekey-ike", "namespace-cbc", "namespace-gcm"];
+    for name in ikev2.into_iter().chain(["namespace-ikev1-aggressive", "namespace-ikev1-main"]) {
         let file = folder.join(name).join("capture.pcapng");
         let (status, text, err) = counterpeer(&["decode", file.to_str().unwrap()]);
         assert_eq!((status, err.as_str()), (Some(0), ""));

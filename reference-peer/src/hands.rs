@@ -94,6 +94,8 @@ pub struct IsakmpDraft {
     pub repair_hash: bool,
     /// Flip a bit of the HASH payload after that.
     pub flip_hash: bool,
+    /// Compute HASH(2) again without the initiator's nonce (RFC 2409 section 5.5).
+    pub leave_nonce_out: bool,
 }
 
 /// What a hand may know of the ESP or AH packet that it edits.

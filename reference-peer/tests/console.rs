@@ -6,6 +6,7 @@ use reference_peer::config::ios;
 use reference_peer::gateway::console::{Console, Reply};
 use reference_peer::gateway::show::Names;
 use reference_peer::gateway::{Gateway, Leg};
+use reference_peer::ike::v1;
 use std::time::Duration;
 
 const DELAY: Duration = Duration::from_millis(1);
@@ -250,8 +251,11 @@ fn keys_that_differ_are_told_on_both_sides() {
             let mut config = lab.routers[A].gateway.config().isakmp.clone();
             config.connections[0].exchange = reference_peer::config::isakmp::Phase1::Aggressive;
             let now = lab.now;
-            let configure = |engine: &mut reference_peer::ike::v1::Engine| engine.configure(config.clone());
-            lab.routers[A].gateway.isakmp_command(now, |engine, _, _| Ok(configure(engine))).unwrap();
+            let configure = |engine: &mut v1::Engine| {
+                engine.configure(config.clone());
+                Ok(())
+            };
+            lab.routers[A].gateway.isakmp_command(now, |engine, _, _| configure(engine)).unwrap();
         }
         let pings = lab.say(A, "ping 10.0.2.2 source 10.0.0.1 repeat 1");
         assert!(pings.contains("Success rate is 0 percent (0/1)"), "{pings}");

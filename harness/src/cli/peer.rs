@@ -45,6 +45,9 @@ pub(super) struct PeerArgs {
     /// Pre-shared key in a file, of one peer or of all that the configuration has no key for.
     #[arg(long, value_name = "[PEER=]FILE")]
     psk_file: Vec<String>,
+    /// List the lines that do not matter here, and what is understood and not used.
+    #[arg(long, short)]
+    verbose: bool,
 }
 
 #[derive(Debug, Subcommand)]
@@ -93,10 +96,10 @@ fn peer(args: &PeerArgs, config: &Path, err: &mut dyn Write) -> Result<u8, Failu
     let text = ios::text(config)?;
     let reading = reference_peer::config::ios::read(&text);
     let running_config = reading.running_config(&text);
-    ios::report(config, &reading, false, err)?;
+    ios::report(config, &reading, args.verbose, err)?;
     let router = reading.sound().map_err(|faults| ios::failure(config, &faults))?.router;
     let mut mapping = ios::mapping(config, &router, args.on.as_deref())?;
-    ios::notes(config, &mapping, false, err)?;
+    ios::notes(config, &mapping, args.verbose, err)?;
     keys(&mut mapping, &args.psk_file)?;
 
     let clock = Clock::start();

@@ -94,6 +94,7 @@ impl Dut {
     pub fn control(&self, hook: Hook, plan: &Plan) -> Result<String, MediumError> {
         let words = self.control.get(hook.name()).ok_or(MediumError::NoHook(hook.name()))?;
         let value = if let Hook::Set(setting) = &hook { setting.value() } else { String::new() };
+        let line = if let Hook::Command(line) = &hook { line.as_str() } else { "" };
         let mut filled = Vec::with_capacity(words.len());
         for word in words {
             match &hook {
@@ -102,7 +103,8 @@ impl Dut {
                     word.replace("{tester}", &plan.tester.to_string())
                         .replace("{n}", &plan.number.to_string())
                         .replace("{protected}", &plan.tester_net.to_string())
-                        .replace("{value}", &value),
+                        .replace("{value}", &value)
+                        .replace("{line}", line),
                 ),
             }
         }

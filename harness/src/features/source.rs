@@ -58,9 +58,13 @@ pub fn gather(selection: &Selection) -> Result<Vec<Source>, SourceError> {
         let found = within(&all, path);
         let found = match found.is_empty() {
             true if Path::new(path).exists() => from_disk(Path::new(path))?,
-            true => return Err(unknown(&all, path)),
+            // Folders have hyphens in their names; whoever writes an underscore means the same.
+            true => within(&all, &path.replace('_', "-")),
             false => found,
         };
+        if found.is_empty() {
+            return Err(unknown(&all, path));
+        }
         for mut source in found {
             source.lines.extend(line);
             match chosen.iter_mut().find(|other| other.path == source.path) {
@@ -160,7 +164,8 @@ mod tests {
 
     fn folder() -> tempfile::TempDir {
         let folder = tempfile::tempdir().unwrap();
-        for name in ["ike/header.feature", "ike/notes.txt", "esp/seq.feature", "esp/format.feature"] {
+        for name in ["ike/header.feature", "ike/notes.txt", "esp/seq.feature", "esp/format.feature", "a-b/c-d.feature"]
+        {
             let path = folder.path().join(name);
             std::fs::create_dir_all(path.parent().unwrap()).unwrap();
             std::fs::write(path, "Feature: x\n").unwrap();
@@ -180,7 +185,7 @@ mod tests {
     fn a_folder_gives_its_features_in_order() {
         let folder = folder();
         let all: Vec<String> = names(&folder, &[]).unwrap().into_iter().map(|(path, _)| path).collect();
-        assert_eq!(all, ["esp/format.feature", "esp/seq.feature", "ike/header.feature"]);
+        assert_eq!(all, ["a-b/c-d.feature", "esp/format.feature", "esp/seq.feature", "ike/header.feature"]);
     }
 
     #[test]
@@ -191,6 +196,9 @@ mod tests {
         assert_eq!(lines, [("ike/header.feature".to_owned(), vec![7, 9])]);
         let whole = names(&folder, &["DIR/ike/header.feature:7", "DIR/ike"]).unwrap();
         assert_eq!(whole, [("ike/header.feature".to_owned(), vec![])]);
+        for name in ["DIR/a-b", "DIR/a_b", "DIR/a_b/c_d"] {
+            assert_eq!(names(&folder, &[name]).unwrap(), [("a-b/c-d.feature".to_owned(), vec![])], "{name}");
+        }
     }
 
     #[test]

@@ -369,6 +369,16 @@ impl Profile {
             .expect("a unit test reads the built-in profile")
     }
 
+    /// The profile of the built-in peer with these versions of IKE alone.
+    #[cfg(test)]
+    pub(crate) fn built_in_speaking(versions: impl IntoIterator<Item = u8>) -> Self {
+        let mut profile = Self::built_in();
+        if let Some(ike) = &mut profile.ike {
+            ike.versions = versions.into_iter().collect();
+        }
+        profile
+    }
+
     /// Reads a profile from a file and checks it.
     ///
     /// # Errors
@@ -410,6 +420,12 @@ impl Profile {
     /// Can the DUT be given SAs with manual keys, made anew for each scenario?
     pub fn has_manual_keys(&self) -> bool {
         self.is_self() || self.manual.is_some() && self.control.contains_key("install_sa")
+    }
+
+    /// Does the DUT recover from unknown SPIs before anything is set (guide chapter 4)? One that claims it and has no hook
+    /// for it does so always.
+    pub fn recovers_invalid_spis(&self) -> bool {
+        self.claims.contains("invalid-spi-recovery") && !self.control.contains_key("set_invalid_spi_recovery")
     }
 
     /// How many testers can be at work at once: each has an address of every version of IP that there is.

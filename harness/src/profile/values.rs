@@ -191,6 +191,12 @@ impl HostAddress {
     }
 }
 
+impl From<ipnet::IpNet> for HostAddress {
+    fn from(network: ipnet::IpNet) -> Self {
+        Self(network)
+    }
+}
+
 impl FromStr for HostAddress {
     type Err = String;
 

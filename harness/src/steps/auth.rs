@@ -75,6 +75,14 @@ fn requests(steps: &mut Steps<Testbed>) {
             None => Err(StepError::failed("N(AUTHENTICATION_FAILED)", answer.summary())),
         }
     });
+    steps.then("the DUT refuses the authentication", |testbed, step| {
+        let answer = auth_answer(testbed, step)?;
+        let is_error = answer.notifies().any(|notify| notify.notify_type.is_error());
+        match is_error && answer.payload(PayloadType::AUTHENTICATION).is_none() {
+            true => Ok(()),
+            false => Err(StepError::failed("an error notify and no AUTH", answer.summary())),
+        }
+    });
     steps.then("the failure is encrypted and says no more", |testbed, step| {
         let answer = auth_answer(testbed, step)?;
         let telling = [PayloadType::ID_RESPONDER, PayloadType::AUTHENTICATION, PayloadType::SECURITY_ASSOCIATION];

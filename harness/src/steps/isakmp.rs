@@ -57,6 +57,8 @@ pub(super) fn register(steps: &mut Steps<Testbed>) {
     });
     steps.when("the tester offers in quick mode", |testbed, step| {
         testbed.offer_quick_mode(step.table())?;
+        // An ISAKMP SA goes on with what the tester was told when it was made.
+        testbed.establish_phase1(Phase1::Main)?;
         testbed.begin_stimulus();
         testbed.begin_quick_mode()
     });

@@ -6,8 +6,9 @@ use crate::isakmp::SeenIsakmp;
 use crate::run::{Step, StepError, StepResult, Steps};
 use crate::testbed::{CaughtIsakmp, Testbed, WhichIsakmp};
 use reference_peer::config::isakmp::Phase1;
+use reference_peer::hands::IsakmpDraft;
 use std::sync::PoisonError;
-use wire::ikev1::{ExchangeType, Message, PayloadType};
+use wire::ikev1::{ExchangeType, Flags, Message, PayloadType};
 
 /// Octets of a body that looks encrypted and is not: whole blocks of every cipher.
 const NOISE: usize = 64;
@@ -34,6 +35,26 @@ pub(super) fn register(steps: &mut Steps<Testbed>) {
         Ok(())
     });
 
+    steps.when("the tester sends message 5 of main mode in the clear", |testbed, _| {
+        super::isakmp_header::begin_edited(testbed, Phase1::Main, 5, in_the_clear)
+    });
+    steps.given("the tester sets the Commit flag in its main mode", |testbed, _| {
+        testbed.edits.every_isakmp(WhichIsakmp::exchange(ExchangeType::MAIN), |draft| {
+            draft.header.flags.0 |= Flags::COMMIT;
+        });
+        Ok(())
+    });
+    steps.then("no quick mode message of the DUT has the Commit flag", |testbed, step| {
+        let quick = |isakmp: &&SeenIsakmp| isakmp.exchange() == Some(ExchangeType::QUICK);
+        let all: Vec<&SeenIsakmp> = testbed.isakmp_from_dut(0).filter(quick).collect();
+        step.observed(format!("{} messages of quick mode", all.len()));
+        let set = |isakmp: &&&SeenIsakmp| isakmp.header.is_some_and(|header| header.flags.commit());
+        match all.iter().find(set) {
+            None if all.is_empty() => Err(StepError::failed("messages of quick mode", "none")),
+            None => Ok(()),
+            Some(wrong) => Err(StepError::failed("the Commit flag clear", wrong.summary())),
+        }
+    });
     steps.then("the DUT's messages {int}, {int} and {int} of main mode are as they should be", six_messages);
     steps.then("the DUT's message {int} of main mode is encrypted right after the header", encrypted);
     steps.then("both quick modes make IPsec SAs", |testbed, step| {
@@ -63,6 +84,12 @@ pub(super) fn register(steps: &mut Steps<Testbed>) {
             }
         }
     });
+}
+
+/// Sends a message as it is, right hash and all, but unencrypted.
+pub(super) fn in_the_clear(draft: &mut IsakmpDraft) {
+    draft.encrypt = false;
+    draft.header.flags.0 &= !Flags::ENCRYPTION;
 }
 
 fn is_of(seen: &Seen, exchange: ExchangeType) -> bool {

@@ -1,9 +1,11 @@
 //! What lies around a tester: the links that its frames cross, the clock, and the DUT behind them.
 
 use super::pair::ManualSas;
+use super::plan::Plan;
 use super::settings::Setting;
 use reference_peer::Instant;
 use reference_peer::config::isakmp::Phase1;
+use reference_peer::gateway::show::Names;
 use reference_peer::gateway::{GatewayConfig, Leg};
 use std::sync::Arc;
 use std::sync::mpsc::Receiver;
@@ -52,6 +54,8 @@ pub enum Hook {
     RemoveSa,
     /// Change a setting for this tester.
     Set(Setting),
+    /// A line for the command line of a router; the text is what it prints.
+    Command(String),
 }
 
 impl Hook {
@@ -73,6 +77,7 @@ impl Hook {
             Self::InstallSa(_) => "install_sa",
             Self::RemoveSa => "remove_sa",
             Self::Set(setting) => setting.hook(),
+            Self::Command(_) => "command",
         }
     }
 }
@@ -144,6 +149,14 @@ pub trait Medium: Send {
     /// # Errors
     /// [`MediumError::Fixed`] when the DUT's configuration is not ours to change.
     fn reconfigure(&mut self, _change: &mut dyn FnMut(&mut GatewayConfig)) -> Result<(), MediumError> {
+        Err(MediumError::Fixed)
+    }
+
+    /// Puts another router in the place of the DUT, at the addresses of a plan. The built-in peer's deviations stay.
+    ///
+    /// # Errors
+    /// [`MediumError::Fixed`] when the DUT is not ours to replace.
+    fn replace(&mut self, _plan: &Plan, _config: GatewayConfig, _names: Names) -> Result<(), MediumError> {
         Err(MediumError::Fixed)
     }
 }

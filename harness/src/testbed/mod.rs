@@ -19,6 +19,7 @@ mod pair;
 mod path_mtu;
 mod plan;
 mod probe;
+mod routers;
 mod seal;
 mod settings;
 mod sim;

@@ -7,17 +7,20 @@ use crate::dissect::Seen;
 use crate::profile::Exchange;
 use crate::run::StepError;
 use reference_peer::config::isakmp::{Phase1, TransformSet};
-use reference_peer::config::{Addresses, Esn, EspProposal, Mode, NatTraversal, Selector, Window};
+use reference_peer::config::{Addresses, Algorithm, Esn, EspProposal, Mode, NatTraversal, Selector, Window};
 use reference_peer::gateway::ManualPair;
 use reference_peer::ike::v2::{ChildSa, DirectionKeys, Path, TrafficRange};
 use std::fmt;
 use std::net::{IpAddr, SocketAddr};
 use std::str::FromStr;
 use std::sync::Arc;
-use wire::ikev2::ProtocolId;
+use wire::ikev2::{ProtocolId, TransformType};
 
 /// Port of UDP encapsulation at both ends.
 const NATT_PORT: u16 = 4500;
+
+/// Algorithms that IKEv2 alone has numbers for: ChaCha20-Poly1305 and AES-CMAC (IANA, "isakmp-registry").
+const WITHOUT_NUMBER: [(TransformType, u16); 2] = [(TransformType::ENCR, 28), (TransformType::INTEG, 8)];
 
 /// How the keys come to both ends.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -229,10 +232,25 @@ impl Testbed {
         if let Some(keying) = self.wanted.keying {
             return Ok(keying);
         }
-        let (ike, layers) = (self.profile.ike(), self.protection()?.0.len());
-        // IKEv2 knows no bundles (RFC 7296 section 2.9), and IKEv1 no extended sequence numbers without RFC 4304.
-        let able = ike.speaks(2) && layers == 1 || !ike.speaks(2) && ike.speaks(1) && !self.wanted.esn;
+        let ike = self.profile.ike();
+        let able = if ike.speaks(2) {
+            // IKEv2 knows no bundles.
+            self.protection()?.0.len() == 1
+        } else {
+            ike.speaks(1) && self.is_for_ikev1()?
+        };
         Ok(if able && self.wanted.used == (0, 0) { Keying::Ike } else { Keying::Manual })
+    }
+
+    /// Can quick mode say what is wanted? It has no extended sequence numbers here, no number for some algorithms, and of
+    /// ports one or all (RFC 2407 sections 4.4, 4.5 and 4.6.2).
+    fn is_for_ikev1(&self) -> Result<bool, StepError> {
+        let named = |algorithm: &Algorithm| !WITHOUT_NUMBER.contains(&(algorithm.kind, algorithm.id));
+        let ports = self.wanted.ports.iter().flat_map(|ports| [ports.dut, ports.tester]);
+        let whole = |(first, last): (u16, u16)| first == last || (first, last) == (0, u16::MAX);
+        let protection = self.protection()?;
+        let mut algorithms = protection.0.iter().flat_map(|one| one.encryption.iter().chain(&one.integrity));
+        Ok(!self.wanted.esn && ports.into_iter().all(whole) && algorithms.all(named))
     }
 
     /// What protects the packets.

@@ -132,6 +132,31 @@ impl Plan {
         Ok(plan)
     }
 
+    /// The plan of a router as DUT and another as tester: their outside and the DUT's inside address, with the lengths of
+    /// their prefixes, and what each protects for the other. The hosts behind them are the first addresses of that.
+    pub fn of_routers(number: u32, outside: (IpNet, IpAddr), inside: IpNet, protected: (IpNet, IpNet)) -> Self {
+        let ((dut, tester), (dut_net, tester_net)) = (outside, protected);
+        let (dut_id, tester_id) = (Identity::from(dut.addr()), Identity::from(tester));
+        let (dut_inside, inside_host, tester_host) = (inside.addr(), dut_net.addr(), tester_net.addr());
+        let prefix = inside.prefix_len();
+        let outer = Outer { dut: dut.into(), tester, dut_id: dut_id.clone(), tester_id: tester_id.clone() };
+        let inner = Inner { dut_inside, prefix, inside_host, dut_net, tester_net, tester_host };
+        Self {
+            number,
+            dut: dut.addr(),
+            tester,
+            dut_inside,
+            inside_host,
+            dut_net,
+            tester_net,
+            tester_host,
+            dut_id,
+            tester_id,
+            outer: vec![outer],
+            inner: vec![inner],
+        }
+    }
+
     /// The same tester with other versions of IP outside and in the protected networks.
     ///
     /// # Errors

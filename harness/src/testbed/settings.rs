@@ -24,6 +24,8 @@ pub enum Setting {
     TunnelMtu(usize),
     /// Sixteen sequence number spaces an SA (guide chapter 2, `multi-sn`).
     SequenceSpaces(bool),
+    /// An ISAKMP SA is set up with a peer that sends on an unknown SPI, to tell it (guide chapter 4).
+    InvalidSpiRecovery(bool),
 }
 
 impl Setting {
@@ -36,16 +38,17 @@ impl Setting {
             Self::Mtu(_) => "set_mtu",
             Self::TunnelMtu(_) => "set_tunnel_mtu",
             Self::SequenceSpaces(_) => "set_multi_sn",
+            Self::InvalidSpiRecovery(_) => "set_invalid_spi_recovery",
         }
     }
 
     /// The value as a hook gets it.
     pub fn value(self) -> String {
         match self {
-            Self::ReplayWindow(Window::Off) | Self::PreFragmentation(false) | Self::SequenceSpaces(false) => {
-                "off".to_owned()
+            Self::ReplayWindow(Window::Off) => "off".to_owned(),
+            Self::PreFragmentation(on) | Self::SequenceSpaces(on) | Self::InvalidSpiRecovery(on) => {
+                if on { "on" } else { "off" }.to_owned()
             }
-            Self::PreFragmentation(true) | Self::SequenceSpaces(true) => "on".to_owned(),
             Self::ReplayWindow(Window::Packets(packets)) => packets.to_string(),
             Self::DfBit(df) => format!("{df:?}").to_lowercase(),
             Self::Mtu(octets) | Self::TunnelMtu(octets) => octets.to_string(),
@@ -61,6 +64,7 @@ impl Setting {
             Self::Mtu(octets) => gateway.outside_mtu = octets,
             Self::TunnelMtu(ip_mtu) => gateway.data.tunnel_interface = Some(TunnelInterface { ip_mtu }),
             Self::SequenceSpaces(on) => gateway.data.sequence_spaces = on,
+            Self::InvalidSpiRecovery(on) => gateway.invalid_spi_recovery = on,
         }
     }
 }
@@ -105,6 +109,8 @@ pub struct Settings {
     pub tunnel_mtu: Option<usize>,
     /// Sequence number spaces.
     pub sequence_spaces: bool,
+    /// Recovery from unknown SPIs.
+    pub invalid_spi_recovery: bool,
     /// Has anything been changed?
     pub(super) changed: bool,
 }
@@ -119,6 +125,7 @@ impl Settings {
             mtu: profile.outside.mtu,
             tunnel_mtu: None,
             sequence_spaces: false,
+            invalid_spi_recovery: profile.recovers_invalid_spis(),
             changed: false,
         }
     }
@@ -131,6 +138,7 @@ impl Settings {
             Setting::Mtu(octets) => self.mtu == octets,
             Setting::TunnelMtu(octets) => self.tunnel_mtu == Some(octets),
             Setting::SequenceSpaces(on) => self.sequence_spaces == on,
+            Setting::InvalidSpiRecovery(on) => self.invalid_spi_recovery == on,
         }
     }
 
@@ -143,6 +151,7 @@ impl Settings {
             Setting::Mtu(octets) => self.mtu = octets,
             Setting::TunnelMtu(octets) => self.tunnel_mtu = Some(octets),
             Setting::SequenceSpaces(on) => self.sequence_spaces = on,
+            Setting::InvalidSpiRecovery(on) => self.invalid_spi_recovery = on,
         }
     }
 }

@@ -6,6 +6,8 @@ use super::plan::Plan;
 use super::settings::Setting;
 use super::tunnel::{CHILD, CONNECTION};
 use reference_peer::Instant;
+use reference_peer::gateway::console::{Console, Reply};
+use reference_peer::gateway::show::Names;
 use reference_peer::gateway::{Gateway, GatewayConfig, Leg};
 use reference_peer::ike::v1::{ChildInfo, CommandError, State};
 use reference_peer::ike::v2::IkeSaId;
@@ -33,6 +35,7 @@ pub(super) struct Sim {
     plan: Plan,
     seed: u64,
     config: GatewayConfig,
+    console: Console,
 }
 
 impl Sim {
@@ -46,7 +49,8 @@ impl Sim {
             network.set_segment_link(segment, Link { delay: DELAY, ..Link::default() });
         }
         let dut = Self::dut(plan, &config, seed);
-        Self { network, now: Instant::START, dut, dut_ports, tester_ports, plan: plan.clone(), seed, config }
+        let (plan, console) = (plan.clone(), Console::default());
+        Self { network, now: Instant::START, dut, dut_ports, tester_ports, plan, seed, config, console }
     }
 
     fn dut(plan: &Plan, config: &GatewayConfig, seed: u64) -> GatewayNode {
@@ -157,6 +161,13 @@ impl Medium for Sim {
 
     fn reconfigure(&mut self, change: &mut dyn FnMut(&mut GatewayConfig)) -> Result<(), MediumError> {
         change(&mut self.config);
+        self.dut = Self::dut(&self.plan, &self.config, self.seed);
+        Ok(())
+    }
+
+    fn replace(&mut self, plan: &Plan, mut config: GatewayConfig, names: Names) -> Result<(), MediumError> {
+        config.ike.deviations = self.config.ike.deviations.clone();
+        (self.plan, self.config, self.console) = (plan.clone(), config, Console::new(names));
         self.dut = Self::dut(&self.plan, &self.config, self.seed);
         Ok(())
     }
@@ -284,6 +295,14 @@ impl Sim {
                 setting.apply(&mut self.config);
                 gateway.set_sequence_spaces(on);
             }
+            Hook::Command(line) => match self.console.run(gateway, now, &line) {
+                Reply::Done(text) | Reply::Pinging(_, text) => {
+                    self.dut.flush(now);
+                    return Ok(text);
+                }
+                Reply::Refused(why) => return Err(failed(why)),
+                Reply::Exit => {}
+            },
             Hook::Set(setting) => {
                 setting.apply(&mut self.config);
                 self.dut = Self::dut(&self.plan, &self.config, self.seed);

@@ -14,8 +14,11 @@ use std::time::Duration;
 use wire::ikev1::{Body, ExchangeType, Notification, NotifyType};
 
 fn lab() -> Box<dyn Lab<World = Testbed>> {
-    let setup =
-        Setup { profile: Arc::new(Profile::built_in()), seed: 7, deviation: None, interrupt: Interrupt::default() };
+    lab_of(Profile::built_in())
+}
+
+fn lab_of(profile: Profile) -> Box<dyn Lab<World = Testbed>> {
+    let setup = Setup { profile: Arc::new(profile), seed: 7, deviation: None, interrupt: Interrupt::default() };
     CounterpeerBench.open(&setup).unwrap()
 }
 
@@ -89,6 +92,26 @@ fn ikev1_brings_up_a_tunnel_in_both_modes_and_roles() {
             assert_eq!(lab.finish(testbed).isakmp_keys.len(), keys);
         }
     }
+}
+
+#[test]
+fn a_dut_without_ikev2_gets_its_pairs_of_sas_by_ikev1_or_by_hand() {
+    let lab = lab_of(Profile::built_in_speaking([1]));
+    let bring_up = |want: &dyn Fn(&mut Testbed)| {
+        let mut testbed = lab.begin(&scenario()).unwrap();
+        want(&mut testbed);
+        testbed.bring_up().unwrap();
+        let pings = testbed.pings(2, Duration::from_secs(1)).unwrap();
+        assert_eq!((pings.sent, pings.answered), (2, 2));
+        let bundle = testbed.newest_bundle().unwrap();
+        (bundle.len(), bundle[0].ike_sa.is_some())
+    };
+    let protected_by = |text: &'static str| move |t: &mut Testbed| t.want().protection = Some(text.parse().unwrap());
+    assert_eq!(bring_up(&|_| {}), (1, true));
+    assert_eq!(bring_up(&protected_by("sha1+aes128-sha1")), (2, true));
+    assert_eq!(bring_up(&|testbed| testbed.want().udp = true), (1, true));
+    assert_eq!(bring_up(&|testbed| testbed.want().esn = true), (1, false));
+    assert_eq!(bring_up(&protected_by("aes128-aescmac")), (1, false));
 }
 
 #[test]

@@ -143,6 +143,9 @@ impl DeviantHands<'_> {
             };
             sa.proposals = (1..=u8::MAX).zip(&proposal.transforms).map(alone).collect();
         }
+        if self.has(Deviation::OffersFirstPolicyOnly) && !quick {
+            sa.proposals.iter_mut().for_each(|proposal| proposal.transforms.truncate(1));
+        }
         for proposal in sa.proposals.iter_mut().filter(|_| quick) {
             for (index, transform) in proposal.transforms.iter_mut().enumerate() {
                 let forgets_group = index > 0 && self.has(Deviation::ForgetsGroupInLaterTransforms);

@@ -106,9 +106,9 @@ impl Recovery {
     }
 
     /// May a negotiation with this peer begin? If so, it does.
-    fn begin(&mut self, peer: IpAddr, now: Instant) -> bool {
+    fn begin(&mut self, peer: IpAddr, most: u32, now: Instant) -> bool {
         let peer = self.negotiations.entry(peer).or_insert(Negotiations { not_before: now, wait: FIRST_WAIT });
-        if peer.not_before > now || !self.begun.take(MOST_NEGOTIATIONS, now) {
+        if peer.not_before > now || !self.begun.take(most, now) {
             return false;
         }
         (peer.not_before, peer.wait) = (now + peer.wait, LONGEST_WAIT.min(peer.wait * 2));
@@ -225,14 +225,17 @@ impl Gateway {
             return;
         }
         let dynamic = self.is_deviant(Deviation::RecoversDynamicPeers);
+        let anybody = self.is_deviant(Deviation::RecoversStrangers);
         let is_for = |connection: &&IsakmpConnection| {
             let remote = connection.remote;
-            connection.local == destination && (remote == Remote::Address(source) || dynamic && remote == Remote::Any)
+            let fits = remote == Remote::Address(source) || anybody || dynamic && remote == Remote::Any;
+            connection.local == destination && fits
         };
         let Some(connection) = self.config.isakmp.connections.iter().find(is_for).cloned() else { return };
         let begun = |info: &v1::IsakmpSaInfo| info.initiator && info.path.remote.ip() == source;
         let bounded = !self.is_deviant(Deviation::RecoversWithoutBound);
-        if bounded && (self.isakmp.isakmp_sas().iter().any(begun) || !self.recovery.begin(source, now)) {
+        let most = if self.is_deviant(Deviation::RecoversManyPeersAtOnce) { u32::MAX } else { MOST_NEGOTIATIONS };
+        if bounded && (self.isakmp.isakmp_sas().iter().any(begun) || !self.recovery.begin(source, most, now)) {
             return;
         }
         // What it lacks to be begun with is said at every other attempt to use it.
@@ -254,7 +257,7 @@ impl Gateway {
         peer: IpAddr,
     ) -> Result<IkeSaId, v1::CommandError> {
         let (isakmp, rng, hands) = (&mut self.isakmp, &mut self.rng, &mut self.hands);
-        if connection.remote != Remote::Any {
+        if connection.remote == Remote::Address(peer) {
             return isakmp.initiate_phase1(now, rng, &connection.name, hands);
         }
         // Only of a peer that is faulty on purpose: a peer that is anywhere is taken to be where the packet came from.
@@ -342,7 +345,7 @@ mod tests {
         let mut recovery = Recovery::default();
         let mut begun = vec![];
         for tenth in 0..seconds * 10 {
-            if recovery.begin(PEER, at(tenth * 100)) {
+            if recovery.begin(PEER, MOST_NEGOTIATIONS, at(tenth * 100)) {
                 begun.push(tenth / 10);
                 if succeeds {
                     recovery.succeeded(PEER);
@@ -361,7 +364,10 @@ mod tests {
     #[test]
     fn negotiations_with_many_peers_have_a_rate() {
         let mut recovery = Recovery::default();
-        let mut begin = |now| (0..255).filter(|host| recovery.begin([10, 0, 0, *host].into(), now)).count();
+        let mut begin = |now| {
+            let peers = (0..255).map(|host| IpAddr::from([10, 0, 0, host]));
+            peers.filter(|peer| recovery.begin(*peer, MOST_NEGOTIATIONS, now)).count()
+        };
         assert_eq!((begin(at(0)), begin(at(999)), begin(at(1000))), (4, 0, 4));
     }
 }

@@ -317,10 +317,12 @@ impl InboundSa {
         incoming: &Incoming<'_>,
         packet: &mut Vec<u8>,
     ) -> Result<(Header, u64), DropReason> {
-        if incoming.protocol != self.parameters.protocol {
+        let has = |deviation| self.parameters.deviations.has(deviation);
+        let right = incoming.protocol == self.parameters.protocol;
+        let unverified = incoming.protocol == Protocol::Ah && has(Deviation::TakesAhOnEspSa);
+        if !right && !unverified {
             return Err(DropReason::WrongProtocol);
         }
-        let has = |deviation| self.parameters.deviations.has(deviation);
         let own_form = incoming.udp.is_some() == self.parameters.udp.is_some();
         if has(Deviation::TakesOnlyOwnEncapsulation) && !own_form {
             return Err(DropReason::WrongEncapsulation);
@@ -330,6 +332,7 @@ impl InboundSa {
             packet.extend_from_slice(incoming.prefix);
         }
         let Trailer { next_header, sequence, .. } = match incoming.protocol {
+            _ if !right => past_ah(incoming, packet).ok_or(DropReason::TooShort)?,
             Protocol::Esp => self.open(now, incoming.body, packet)?,
             Protocol::Ah => self.verify(now, incoming, packet)?,
         };
@@ -523,4 +526,11 @@ impl InboundSa {
             self.drops.count(if miscounts { DropReason::BadIcv } else { reason });
         }
     }
+}
+
+/// Only of a peer that is faulty on purpose: what comes after an AH header, whoever has sent it.
+fn past_ah(incoming: &Incoming<'_>, packet: &mut Vec<u8>) -> Option<Trailer> {
+    let &[next_header, len, ..] = incoming.body else { return None };
+    packet.extend_from_slice(incoming.body.get((usize::from(len) + 2) * 4..)?);
+    Some(Trailer { next_header, sequence: incoming.sequence.into(), pad_length: 0 })
 }

@@ -57,7 +57,7 @@ fn generic_header() {
     for length in [21, 0xFFFF] {
         assert_eq!(with_length(length), Error { offset: 28, rule: Rule::IsakmpPayloadTooLong { length, left: 20 } });
     }
-    for length in [4, 8, 19] {
+    for length in [4, 8, 16] {
         let rule = Rule::IsakmpAfterLastPayload(20 - usize::from(length));
         assert_eq!(with_length(length), Error { offset: 28 + usize::from(length), rule });
     }
@@ -73,6 +73,22 @@ fn generic_header() {
     cut.truncate(30);
     cut[27] = 30;
     assert!(matches!(error(&cut), Error { offset: 28, rule: Rule::Truncated { needs: 4, left: 2, .. } }));
+}
+
+/// libreswan pads what it sends in the clear.
+#[test]
+fn padding_at_the_end() {
+    let mut bytes = with_contents(10, &[7; 14]);
+    assert_eq!(bytes.len() % 4, 2);
+    bytes.extend([0, 0]);
+    let length = bytes.len() as u8;
+    bytes[27] = length;
+    let message = Message::parse(&bytes).unwrap();
+    assert_eq!((message.payloads().len(), message.trailing.as_slice()), (1, [0, 0].as_slice()));
+    assert_eq!(message.to_bytes(), bytes);
+    bytes.push(0);
+    bytes[27] = length + 1;
+    assert_eq!(error(&bytes).rule, Rule::IsakmpAfterLastPayload(3));
 }
 
 /// What is encrypted is not looked into.

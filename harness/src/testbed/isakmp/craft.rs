@@ -54,6 +54,7 @@ impl Testbed {
             iv: None,
             repair_hash: true,
             flip_hash: false,
+            leave_nonce_out: false,
         };
         edit(&mut draft);
         if draft.repair_hash

@@ -244,7 +244,7 @@ impl Mapper<'_> {
         }
     }
 
-    /// The connection to one peer.
+    /// The connection to one peer, or more children of one that there is. False if it cannot be made.
     fn connection(
         &mut self,
         name: String,
@@ -253,22 +253,23 @@ impl Mapper<'_> {
         remote: Remote,
         profile: Option<&str>,
         children: Vec<IsakmpChild>,
-    ) {
+    ) -> bool {
         let router = self.router;
         let ipv6 = match remote {
             Remote::Address(address) => address.is_ipv6(),
             Remote::Any => false,
         };
         let Some(local) = addresses(at).find(|address| address.is_ipv6() == ipv6) else {
-            return self
-                .missing(line, format!("{} has no address to reach the peer of {name} from: left out", at.name));
+            self.missing(line, format!("{} has no address to reach the peer of {name} from: left out", at.name));
+            return false;
         };
         let profile = match profile {
             None => None,
             Some(profile) => match router.isakmp.profiles.get(profile) {
                 Some(profile) => Some(profile),
                 None => {
-                    return self.missing(line, format!("isakmp profile {profile} is not defined: {name} is left out"));
+                    self.missing(line, format!("isakmp profile {profile} is not defined: {name} is left out"));
+                    return false;
                 }
             },
         };
@@ -326,7 +327,20 @@ impl Mapper<'_> {
                 connection.keyring.keys.insert(0, key);
             }
         }
-        self.connections.push(connection);
+        // A router has one ISAKMP SA with a peer, for all entries that name it.
+        let same = |known: &&mut IsakmpConnection| {
+            let who = |connection: &IsakmpConnection| {
+                let IsakmpConnection { local, remote, exchange, .. } = *connection;
+                let ids = (connection.local_id.clone(), connection.remote_id.clone());
+                (local, remote, exchange, ids, connection.keyring.clone())
+            };
+            who(known) == who(&connection)
+        };
+        match self.connections.iter_mut().find(same) {
+            Some(known) => known.children.extend(connection.children),
+            None => self.connections.push(connection),
+        }
+        true
     }
 
     /// What an ISAKMP profile says of a connection.
@@ -521,10 +535,8 @@ impl Mapper<'_> {
         self.settings_notes(profile.line, &profile.settings);
         child.pfs = profile.pfs;
         let remote = Remote::Address(destination);
-        let before = self.connections.len();
         let isakmp = profile.isakmp_profile.clone();
-        self.connection(tunnel.name.clone(), tunnel.line, outside, remote, isakmp.as_deref(), vec![child]);
-        self.connections.len() > before
+        self.connection(tunnel.name.clone(), tunnel.line, outside, remote, isakmp.as_deref(), vec![child])
     }
 
     fn data(&mut self, outside: &[&Interface], tunnel_mtu: Option<Option<usize>>) -> DataConfig {

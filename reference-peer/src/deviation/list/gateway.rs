@@ -27,12 +27,16 @@ macro_rules! gateway {
         // ---- Packets with an unknown SPI ----
         /// Accepts packets that carry the SPI of the opposite direction.
         TakesOppositeSpi = "takes-opposite-spi" ["INVSPI-001"];
+        /// Takes AH packets with the SPI of an ESP SA, and does not verify them.
+        TakesAhOnEspSa = "takes-ah-on-esp-sa" ["INVSPI-002"];
         /// Begins an IKE SA with whoever sends a packet with an unknown SPI.
-        RecoversInvalidSpiByDefault = "recovers-invalid-spi-by-default" ["CISCO-INVSPI-001"];
+        RecoversInvalidSpiByDefault = "recovers-invalid-spi-by-default"
+            ["CISCO-INVSPI-001", "CISCO-INVSPI-006", "CISCO-INVSPI-012", "CISCO-INVSPI-023", "CISCO-INVSPI-024"];
         /// Tells strangers of unknown SPIs, in the clear.
         TellsStrangersOfInvalidSpi = "tells-strangers-of-invalid-spi" ["CISCO-INVSPI-017"];
         /// Says nothing about unknown SPIs.
-        SilentOnInvalidSpi = "silent-on-invalid-spi" ["CISCO-INVSPI-002", "CISCO-INVSPI-016"];
+        SilentOnInvalidSpi = "silent-on-invalid-spi"
+            ["CISCO-INVSPI-002", "CISCO-INVSPI-013", "CISCO-INVSPI-016"];
         /// Sends one INVALID_SPI for each packet with an unknown SPI, however many come.
         UnlimitedInvalidSpiNotifies = "unlimited-invalid-spi-notifies" ["INVSPI-008"];
         /// Sends INVALID_SPI in the clear although there is an IKE SA with the sender.
@@ -48,8 +52,12 @@ macro_rules! gateway {
         RecoversWithoutTelling = "recovers-without-telling" ["CISCO-INVSPI-003", "CISCO-INVSPI-014"];
         /// Begins phase 1 for each packet with an unknown SPI, however many come.
         RecoversWithoutBound = "recovers-without-bound" ["CISCO-INVSPI-010"];
+        /// Begins phase 1 with any number of peers at once, if packets with unknown SPIs come in their names.
+        RecoversManyPeersAtOnce = "recovers-many-peers-at-once" ["CISCO-INVSPI-010"];
         /// Sets up an ISAKMP SA with whoever sends a packet with an unknown SPI, if any connection is for peers anywhere.
         RecoversDynamicPeers = "recovers-dynamic-peers" ["CISCO-INVSPI-011", "CISCO-INVSPI-015"];
+        /// Sets up an ISAKMP SA with whoever sends a packet with an unknown SPI, as if he were a configured peer.
+        RecoversStrangers = "recovers-strangers" ["CISCO-INVSPI-015"];
         /// Tells of an unknown SPI by a notify, and never by a Delete.
         NoDeleteForInvalidSpi = "no-delete-for-invalid-spi" ["CISCO-INVSPI-013", "CISCO-INVSPI-014"];
         /// Deletes IPsec SAs because of an INVALID-SPI notify of IKEv1 that is not protected.
@@ -66,6 +74,12 @@ macro_rules! gateway {
         LogsInnerSpi = "logs-inner-spi" ["CISCO-INVSPI-008"];
         /// Counts packets as encapsulated that it drops for want of an SA.
         CountsDroppedPackets = "counts-dropped-packets" ["CISCO-INVSPI-020"];
+        /// Forgets the IPsec SAs of a peer when the lifetime of their ISAKMP SA is over.
+        IpsecSasDieWithIsakmpSa = "ipsec-sas-die-with-isakmp-sa" ["CISCO-INVSPI-022"];
+        /// Goes on with the old counters after `clear crypto sa`.
+        KeepsCountersAfterClear = "keeps-counters-after-clear" ["CISCO-INVSPI-019"];
+        /// Gives the IPsec SAs of IKEv1 the lowest SPIs that are free, so that the next ones get those of before.
+        ReusesIpsecSpis = "reuses-ipsec-spis" ["CISCO-INVSPI-019"];
         /// Uses nothing but ESP of a bundle that was negotiated.
         InstallsEspOnly = "installs-esp-only" ["CISCO-INVSPI-021"];
     } };

@@ -58,7 +58,7 @@ macro_rules! ike_v1 {
         /// Refuses an offer with INVALID-TRANSFORM-ID because one of its transforms is unknown.
         StumblesOverUnknownTransforms = "stumbles-over-unknown-transforms" ["IKE1-SA-005"];
         /// Answers an offer of which it accepts nothing with a policy of its own.
-        AnswersNearestPolicy = "answers-nearest-policy" ["IKE1-SA-006"];
+        AnswersNearestPolicy = "answers-nearest-policy" ["IKE1-SA-006", "CISCO-V6VTI-006"];
         /// Sends the group as an attribute of variable length.
         LengthensBasicAttributes = "lengthens-basic-attributes" ["IKE1-SA-007"];
         /// Accepts the SA payload of phase 1 at any place.
@@ -71,6 +71,18 @@ macro_rules! ike_v1 {
         IgnoresUnsupportedAttributes = "ignores-unsupported-attributes" ["IKE1-SA-011"];
         /// Has no 3DES in IKEv1.
         LacksTripleDes = "lacks-triple-des" ["IKE1-SA-012"];
+        /// Accepts ISAKMP policies whose lifetime is longer than its own.
+        IgnoresPolicyLifetime = "ignores-policy-lifetime" ["CISCO-V6VTI-003"];
+        /// Keeps an ISAKMP SA as long as its own policy says, although the peer's says less.
+        KeepsOwnPolicyLifetime = "keeps-own-policy-lifetime" ["CISCO-V6VTI-003"];
+        /// Chooses the first offered policy that it has, whatever its own priorities are.
+        FollowsOrderOfOffer = "follows-order-of-offer" ["CISCO-V6VTI-004"];
+        /// Tries its ISAKMP policies in the order of its configuration.
+        IgnoresPriorities = "ignores-priorities" ["CISCO-V6VTI-004"];
+        /// Offers the first of its ISAKMP policies alone.
+        OffersFirstPolicyOnly = "offers-first-policy-only" ["CISCO-V6VTI-005"];
+        /// Accepts offers of authentication by RSA as if they were for a pre-shared key.
+        AcceptsRsaMethods = "accepts-rsa-methods" ["CISCO-V6VTI-003", "CISCO-V6VTI-008"];
         /// Accepts one protocol of a bundle without the other.
         TakesHalfABundle = "takes-half-a-bundle" ["IKE1-SA-013"];
         /// Answers an offer of transport mode with tunnel mode.

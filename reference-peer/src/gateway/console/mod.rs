@@ -14,6 +14,7 @@ mod grammar;
 use super::show::Names;
 use super::{Gateway, IpsecFlow, PingId, PingRequest};
 use crate::Instant;
+use crate::deviation::Deviation;
 use grammar::{Parsed, Verb};
 use std::net::IpAddr;
 use std::time::Duration;
@@ -169,7 +170,9 @@ impl Gateway {
             let _ = self.isakmp_command(now, |engine, rng, hands| engine.delete_child(now, rng, spi, hands));
             let _ = self.command(now, |engine, rng, hands| engine.delete_child(now, rng, spi, hands));
         }
-        self.clear_counters_of(now, peer);
+        if !self.is_deviant(Deviation::KeepsCountersAfterClear) {
+            self.clear_counters_of(now, peer);
+        }
     }
 
     fn clear_counters_of(&mut self, now: Instant, peer: Option<IpAddr>) {

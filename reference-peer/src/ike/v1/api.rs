@@ -210,6 +210,9 @@ pub enum QuickError {
     /// All retransmissions have gone unanswered.
     #[error("no answer")]
     NoAnswer,
+    /// It could not be begun: the configuration asks for what IKEv1 cannot say.
+    #[error("{0}")]
+    Unfit(&'static str),
     /// The answer is no proper one.
     #[error("bad answer: {0}")]
     BadAnswer(&'static str),

@@ -2,10 +2,12 @@
 
 use super::api::RejectReason;
 use super::protect::Opened;
+use crate::config::isakmp::IsakmpPolicy;
 use crate::hands::IsakmpDraft;
+use std::time::Duration;
 use wire::ikev1::{
-    Body, Chain, Content, Header, Message, Payload, PayloadType, Proposal, ProtocolId, SecurityAssociation, Transform,
-    Unread, emit_chain,
+    Attribute, Body, Chain, Content, Header, Message, Payload, PayloadType, Phase1Class, Proposal, ProtocolId,
+    SecurityAssociation, Transform, Unread, emit_chain,
 };
 
 /// More Vendor IDs than a careless receiver has room for.
@@ -141,6 +143,34 @@ pub(super) fn echoed(offer: &SecurityAssociation, answer: &SecurityAssociation) 
         }
     }
     echo
+}
+
+/// The policies with a lifetime that no offer exceeds: as many seconds as four octets hold.
+pub(super) fn lasting(policies: &[&IsakmpPolicy]) -> Vec<IsakmpPolicy> {
+    let lifetime = Duration::from_secs(u64::from(u32::MAX));
+    policies.iter().map(|policy| IsakmpPolicy { lifetime, ..(*policy).clone() }).collect()
+}
+
+/// Each transform of an offer for itself.
+pub(super) fn one_by_one(offer: &SecurityAssociation) -> impl Iterator<Item = SecurityAssociation> {
+    offer.proposals.iter().flat_map(|proposal| {
+        proposal.transforms.iter().map(|transform| {
+            let transforms = vec![transform.clone()];
+            SecurityAssociation::new([Proposal { transforms, ..proposal.clone() }])
+        })
+    })
+}
+
+/// An offer of phase 1 with pre-shared keys (1) in place of signatures and encryption with RSA (3, 4).
+pub(super) fn with_pre_shared_keys(offer: &SecurityAssociation) -> SecurityAssociation {
+    let mut offer = offer.clone();
+    for proposal in offer.proposals.iter_mut().filter(|proposal| proposal.protocol == ProtocolId::IKE) {
+        let attributes = proposal.transforms.iter_mut().flat_map(|transform| &mut transform.attributes);
+        let rsa =
+            |own: &&mut Attribute| own.class == Phase1Class::AUTHENTICATION.0 && matches!(own.as_number(), Some(3 | 4));
+        attributes.filter(rsa).for_each(|own| *own = Attribute::basic(own.class, 1));
+    }
+    offer
 }
 
 /// Each proposal of an offer for itself, torn out of its bundle.

@@ -378,6 +378,9 @@ impl Engine {
         }
         if sa.expire_at.is_some_and(|at| at <= now) {
             self.delete_isakmp(cx, sa);
+            if self.has(Deviation::IpsecSasDieWithIsakmpSa) {
+                self.remove_children(|children| Self::belongs(children, sa), &DownReason::Expired);
+            }
             return self.close(sa, DownReason::Expired);
         }
         if let Some(outstanding) = sa.outstanding.as_mut().filter(|outstanding| outstanding.next_at <= now) {
@@ -451,13 +454,24 @@ impl Engine {
 
     /// A SPI that we receive on: none of the reserved values, not in use.
     pub(super) fn new_spi(&self, current: &IsakmpSa, rng: &mut dyn Rng) -> u32 {
-        let quick = |spi| self.sas.values().chain([current]).flat_map(|sa| sa.quick.values()).any(|q| q.has_spi(spi));
         loop {
             let spi = rng.next_u32();
-            if spi > 0xFF && !self.children.iter().any(|children| children.has_inbound(spi)) && !quick(spi) {
+            if spi > 0xFF && !self.uses_spi(current, spi) {
                 return spi;
             }
         }
+    }
+
+    /// Only of a peer that is faulty on purpose: an SPI that earlier SAs have had, if they are gone. `drawn` are taken.
+    pub(super) fn lowest_spi(&self, current: &IsakmpSa, drawn: &BTreeMap<ProtocolId, u32>) -> u32 {
+        let is_free = |spi: &u32| !self.uses_spi(current, *spi) && drawn.values().all(|other| other != spi);
+        (0x1000..=u32::MAX).find(is_free).unwrap_or_default()
+    }
+
+    /// Is this SPI that of an own SA, or of one that is being negotiated?
+    fn uses_spi(&self, current: &IsakmpSa, spi: u32) -> bool {
+        let mut quick = self.sas.values().chain([current]).flat_map(|sa| sa.quick.values());
+        self.children.iter().any(|children| children.has_inbound(spi)) || quick.any(|quick| quick.has_spi(spi))
     }
 
     pub(super) fn nonce(&self, rng: &mut dyn Rng) -> Vec<u8> {

@@ -38,7 +38,12 @@ pub(super) fn host(address: IpAddr) -> TrafficRange {
     TrafficRange { start: address, end: address, protocol: 0, ports: ANY }
 }
 
-/// The ID payload that names some traffic. Of ports it knows one or all.
+/// Can an ID payload name this traffic? Of ports it knows one or all (RFC 2407 section 4.6.2).
+pub(super) fn can_name(range: &TrafficRange) -> bool {
+    range.ports == ANY || range.ports.0 == range.ports.1 && range.ports.0 != 0
+}
+
+/// The ID payload that names some traffic.
 pub(super) fn client(range: &TrafficRange) -> Identification {
     let octets = |address: IpAddr| match address {
         IpAddr::V4(address) => address.octets().to_vec(),
@@ -125,6 +130,13 @@ mod tests {
             let payload = client(&range);
             assert_eq!((payload.id_type, traffic(&payload)), (IdType(id_type), Some(range)), "{text}");
         }
+    }
+
+    #[test]
+    fn ports_are_one_or_all() {
+        let can_name = |text: &str| can_name(&resolve(&text.parse().unwrap(), [192, 0, 2, 1].into()));
+        assert!(can_name("10.0.0.1") && can_name("10.0.0.1[tcp/80]"));
+        assert!(!can_name("10.0.0.1[tcp/80-90]"));
     }
 
     #[test]

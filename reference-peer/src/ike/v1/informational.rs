@@ -17,7 +17,7 @@ impl Engine {
             return self.unprotected(cx, sa, message_id, received.message.payloads());
         }
         if sa.state != State::Established {
-            return Err(RejectReason::UnexpectedExchange(header.exchange_type));
+            return self.early(cx, sa, received);
         }
         let Some(keys) = &sa.keys else { return Err(RejectReason::NoKeys) };
         // CONNECTED has the message ID of its quick mode, and so may have its IV.
@@ -139,6 +139,22 @@ impl Engine {
             }
             _ => Err(RejectReason::NotEncrypted),
         }
+    }
+
+    /// A message under protection while phase 1 is under way: a peer says so that it goes no further. It has our keys, but
+    /// is not yet proved to be anybody, so that it is a hint too. What cannot be read comes from other keys.
+    fn early(&mut self, cx: &mut Cx<'_>, sa: &mut IsakmpSa, received: &Received<'_>) -> Outcome {
+        let Some(keys) = &sa.keys else { return Err(RejectReason::NoKeys) };
+        let iv = keys.phase2_iv(&sa.phase1_iv, received.message.header.message_id);
+        let opened = self.open_hashed(sa, received, &iv, &[]).map_err(|_| RejectReason::Undecryptable)?;
+        let payloads = opened.payloads.unwrap_or_default();
+        let notify = notifications(&payloads).next().map(|notification| notification.notify_type);
+        let Some(notify) = notify else {
+            return Err(RejectReason::UnexpectedExchange(received.message.header.exchange_type));
+        };
+        self.event(Event::Hint { ike_sa: sa.id, notify: Some(notify) });
+        self.phase1_hint(cx, sa, notify);
+        Ok(())
     }
 
     // ---- Telling the peer ----

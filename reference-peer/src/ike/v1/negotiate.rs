@@ -304,6 +304,9 @@ impl Phase2Transform {
                     return None;
                 }
                 let encryption = Encryption::from_iana(id, key_length)?;
+                if encryption == Encryption::ChaCha20Poly1305 {
+                    return None;
+                }
                 read.integrity = match authentication {
                     Some(number) => Some(integrity_of(number)?),
                     None => None,
@@ -369,7 +372,12 @@ fn transforms_of(own: &EspProposal) -> Vec<(u8, Vec<Attribute>)> {
     let mut transforms = vec![];
     for cipher in &own.encryption {
         let Some(encryption) = Encryption::from_iana(cipher.id, cipher.key_bits) else { continue };
-        let id = if cipher.id == ESP_GMAC.1 { Some(ESP_GMAC.0) } else { u8::try_from(cipher.id).ok() };
+        let id = match encryption {
+            Encryption::AesGmac(_) => Some(ESP_GMAC.0),
+            // It has a number in IKEv2 alone (RFC 7634 section 4).
+            Encryption::ChaCha20Poly1305 => None,
+            _ => u8::try_from(cipher.id).ok(),
+        };
         let Some(id) = id else { continue };
         let key_length = cipher.key_bits.map(|bits| Attribute::basic(Phase2Class::KEY_LENGTH.0, bits));
         let base: Vec<_> = key_length.into_iter().collect();

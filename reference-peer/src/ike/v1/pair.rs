@@ -6,34 +6,15 @@ use crate::config::isakmp::*;
 use crate::config::{Remote, Secret};
 use crate::deviation::{DeviantHands, Deviation, DeviationSet};
 use crate::hands::{Disposition, Hands, Honest, IsakmpContext, IsakmpDraft};
+pub(super) use crate::ike::road::*;
 use crypto::{Encryption, Group, Hash, KeyBits};
 use rand_chacha::{ChaCha20Rng, rand_core::SeedableRng};
-use std::net::{IpAddr, SocketAddr};
+use std::net::SocketAddr;
 use std::time::Duration;
 use wire::ikev1::{ExchangeType, Message};
 
-pub(super) const A: usize = 0;
-pub(super) const B: usize = 1;
-
-/// What the road does to a datagram.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Fate {
-    Pass,
-    Lose,
-    Twice,
-}
-
 /// Decides what becomes of a datagram, by its sender, its place among all, and octets.
 pub(super) type Road = Box<dyn FnMut(usize, usize, &[u8]) -> Fate>;
-
-/// A datagram on the road.
-#[derive(Debug, Clone)]
-pub(super) struct Flying {
-    at: Instant,
-    pub(super) from: usize,
-    pub(super) path: Path,
-    pub(super) datagram: Vec<u8>,
-}
 
 pub(super) struct Pair {
     pub(super) engines: [Engine; 2],
@@ -48,10 +29,6 @@ pub(super) struct Pair {
     /// Address and port that a NAT gives A on the way to B.
     pub(super) nat: Option<SocketAddr>,
     pub(super) hands: [Box<dyn Hands>; 2],
-}
-
-pub(super) fn address(end: usize) -> IpAddr {
-    if end == A { [192, 0, 2, 1].into() } else { [192, 0, 2, 2].into() }
 }
 
 pub(super) fn set(protocols: &[&str]) -> TransformSet {
@@ -146,17 +123,9 @@ impl Pair {
         while let Some(action) = self.engines[from].poll_action() {
             match action {
                 Action::Send { path, datagram } => {
-                    let delay = Duration::from_millis(10);
-                    let times: &[Duration] = match (self.fate)(from, self.sent.len(), &datagram) {
-                        Fate::Pass => &[delay],
-                        Fate::Lose => &[],
-                        Fate::Twice => &[delay, Duration::from_millis(25)],
-                    };
-                    self.sent.push((from, path, datagram.clone(), self.now));
-                    for delay in times {
-                        let at = self.now + *delay;
-                        self.road.push(Flying { at, from, path, datagram: datagram.clone() });
-                    }
+                    let fate = (self.fate)(from, self.sent.len(), &datagram);
+                    self.road.extend(Flying::copies(fate, self.now, from, path, &datagram));
+                    self.sent.push((from, path, datagram, self.now));
                 }
                 Action::InstallChildren(children) => self.installed[from].extend(children),
                 Action::RemoveChild { inbound_spi, .. } => {
@@ -168,22 +137,8 @@ impl Pair {
         }
     }
 
-    /// The path as the receiver sees it.
-    fn arrival(&self, flying: &Flying) -> Path {
-        let mut path = Path { local: flying.path.remote, remote: flying.path.local };
-        if let Some(nat) = self.nat {
-            if flying.from == A {
-                path.remote = SocketAddr::new(nat.ip(), nat.port() + u16::from(flying.path.local.port() == 4500));
-            } else if flying.path.remote.ip() == nat.ip() {
-                let port = if flying.path.remote.port() == nat.port() { 500 } else { 4500 };
-                path.local = SocketAddr::new(address(A), port);
-            }
-        }
-        path
-    }
-
     fn deliver(&mut self, flying: Flying) {
-        let path = self.arrival(&flying);
+        let path = flying.arrival(self.nat);
         self.at(1 - flying.from, |engine, now, rng, hands| engine.handle(now, rng, path, &flying.datagram, hands));
     }
 
@@ -200,21 +155,20 @@ impl Pair {
 
     /// One step: the next datagram or timer. False if nothing is left to happen before `until`.
     fn step(&mut self, until: Instant) -> bool {
-        let flying = self.road.iter().enumerate().min_by_key(|(_, flying)| flying.at).map(|(i, f)| (i, f.at));
-        let timer = [A, B].into_iter().filter_map(|end| Some((self.engines[end].poll_timeout()?, end))).min();
-        match (flying, timer) {
-            (Some((index, at)), timer) if at <= until && timer.is_none_or(|(time, _)| at <= time) => {
+        let timers = self.engines.each_ref().map(Engine::poll_timeout);
+        match next_step(&self.road, timers, until) {
+            Some(Step::Arrival(index, at)) => {
                 self.now = self.now.max(at);
                 let flying = self.road.remove(index);
                 self.deliver(flying);
                 true
             }
-            (_, Some((at, end))) if at <= until => {
+            Some(Step::Timer(end, at)) => {
                 self.now = self.now.max(at);
                 self.at(end, |engine, now, rng, hands| engine.handle_timeout(now, rng, hands));
                 true
             }
-            _ => false,
+            None => false,
         }
     }
 

@@ -91,6 +91,9 @@ impl Engine {
     /// Policies of a connection that can be offered and accepted, in the order of their priorities.
     pub(super) fn policies<'a>(&self, connection: &'a IsakmpConnection) -> Vec<&'a IsakmpPolicy> {
         let mut policies = negotiate::usable(&connection.policies);
+        if self.has(Deviation::IgnoresPriorities) {
+            policies.sort_by_key(|policy| connection.policies.iter().position(|own| own == *policy));
+        }
         policies.retain(|policy| policy.encryption != Encryption::TripleDes || !self.has(Deviation::LacksTripleDes));
         policies
     }
@@ -431,7 +434,7 @@ impl Engine {
         }
         for connection in candidates.into_iter().filter(|connection| acceptable(connection)) {
             let policies = self.policies(&connection);
-            let mut choice = negotiate::phase1_choose(&policies, offer, public_len);
+            let mut choice = self.choose_policy(&policies, offer, public_len);
             if choice.is_none() && self.has(Deviation::AnswersNearestPolicy) {
                 let own = policies.first().map(|policy| negotiate::phase1_offer(&[policy]));
                 choice = own.and_then(|own| negotiate::phase1_choose(&policies, &own, None));
@@ -447,12 +450,35 @@ impl Engine {
 }
 
 impl Engine {
+    /// The choice of phase 1, by the own priorities and within the own lifetimes (guide chapter 10).
+    fn choose_policy(
+        &self,
+        policies: &[&IsakmpPolicy],
+        offer: &SecurityAssociation,
+        public_len: Option<usize>,
+    ) -> Option<negotiate::Phase1Choice> {
+        let lasting = self.has(Deviation::IgnoresPolicyLifetime).then(|| deviant::lasting(policies));
+        let policies = lasting.as_ref().map_or(policies.to_vec(), |lasting| lasting.iter().collect());
+        let choose = |offer: &SecurityAssociation| negotiate::phase1_choose(&policies, offer, public_len);
+        let choice = match self.has(Deviation::FollowsOrderOfOffer) {
+            true => deviant::one_by_one(offer).find_map(|single| choose(&single)),
+            false => choose(offer),
+        };
+        let mut choice = choice?;
+        if self.has(Deviation::KeepsOwnPolicyLifetime) {
+            choice.lifetime = policies.iter().map(|policy| policy.lifetime).max().unwrap_or(choice.lifetime);
+        }
+        Some(choice)
+    }
+
     /// An offer as it is read: strictly, an honest peer does it.
     pub(super) fn read_offer<'a>(&self, offer: &'a SecurityAssociation) -> Cow<'a, SecurityAssociation> {
         let conflicts = self.has(Deviation::TakesLastOfConflictingAttributes);
         let unknown = self.has(Deviation::IgnoresUnsupportedAttributes);
         if conflicts || unknown {
             Cow::Owned(negotiate::forgiven(offer, conflicts, unknown))
+        } else if self.has(Deviation::AcceptsRsaMethods) {
+            Cow::Owned(deviant::with_pre_shared_keys(offer))
         } else {
             Cow::Borrowed(offer)
         }

@@ -156,8 +156,17 @@ impl Engine {
         let spis = self.draw_spis(cx, sa, protocols);
         let nat = self.offered_encapsulation(sa);
         let offer = negotiate::phase2_offer(&child, nat, |protocol| spis.get(&protocol).copied().unwrap_or_default());
-        let (Some(offer), Some(keys)) = (offer, &sa.keys) else {
-            let error = QuickError::BadAnswer("no usable transform set");
+        let local = identity::resolve(&child.local_ts, sa.path.local.ip());
+        let remote = identity::resolve(&child.remote_ts, sa.path.remote.ip());
+        let unfit = match &offer {
+            None => Some("no usable transform set"),
+            Some(_) if ![local, remote].iter().all(identity::can_name) => {
+                Some("IKEv1 has no way to name some ports of many")
+            }
+            Some(_) => None,
+        };
+        let (Some(offer), Some(keys), None) = (offer, &sa.keys, unfit) else {
+            let error = QuickError::Unfit(unfit.unwrap_or("no keys"));
             let child = Some(name.to_owned());
             self.event(Event::QuickModeFailed { ike_sa: sa.id, message_id, child, ours: true, error });
             return;
@@ -165,8 +174,6 @@ impl Engine {
         let iv = self.phase2_iv(sa, keys, message_id);
         let key_pair = child.pfs.map(|group| KeyPair::generate(group, cx.rng));
         let nonce = self.nonce(cx.rng);
-        let local = identity::resolve(&child.local_ts, sa.path.local.ip());
-        let remote = identity::resolve(&child.remote_ts, sa.path.remote.ip());
         let mut payloads: Vec<Payload> = vec![
             Body::Hash(vec![]).into(),
             Body::SecurityAssociation(offer.clone()).into(),
@@ -527,7 +534,10 @@ impl Engine {
         let mut spis = BTreeMap::new();
         for protocol in protocols {
             while !spis.contains_key(&protocol) {
-                let spi = self.new_spi(sa, cx.rng);
+                let spi = match self.has(Deviation::ReusesIpsecSpis) {
+                    true => self.lowest_spi(sa, &spis),
+                    false => self.new_spi(sa, cx.rng),
+                };
                 if !spis.values().any(|other| *other == spi) {
                     spis.insert(protocol, spi);
                 }

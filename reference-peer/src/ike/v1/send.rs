@@ -69,6 +69,7 @@ impl Engine {
             iv: None,
             repair_hash: true,
             flip_hash: false,
+            leave_nonce_out: false,
         };
         let first = cx.hands.isakmp(&context, &mut draft);
         self.remember(sa, exchange, number, &draft.payloads);
@@ -191,6 +192,7 @@ impl Engine {
             iv: None,
             repair_hash: true,
             flip_hash: false,
+            leave_nonce_out: false,
         };
         let exchange = ExchangeType::INFORMATIONAL;
         let context = IsakmpContext { exchange, initiator: false, number: 1, message_id, cookies, earlier: 0 };
@@ -223,7 +225,8 @@ impl Engine {
                 let mut octets = vec![];
                 emit_chain(rest, PayloadType::NONE, &mut octets);
                 octets.extend(&draft.trailing);
-                let nonce = if self.has(Deviation::LeavesNonceOutOfQuickHash) { &[] } else { &nonce[..] };
+                let without = draft.leave_nonce_out || self.has(Deviation::LeavesNonceOutOfQuickHash);
+                let nonce = if without { &[] } else { &nonce[..] };
                 keys.phase2_hash(message_id, nonce, &octets)
             }
             Hashed::Nonces(initiator, responder) => keys.phase2_last_hash(message_id, (initiator, responder)),

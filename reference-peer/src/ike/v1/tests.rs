@@ -297,6 +297,49 @@ fn an_error_in_the_clear_is_only_a_hint() {
     pair.check();
 }
 
+/// strongSwan tells under protection why it does not go on with phase 1: by the same keys, or by others where the
+/// pre-shared keys differ.
+#[test]
+fn an_error_under_protection_before_the_end_of_phase_1() {
+    let other = Keyring::shared(Secret::new("another key"));
+    let mut pair = Pair::plain().change(B, |connection| connection.keyring = other);
+    let id = pair.initiate();
+    pair.run(0.5);
+    assert_eq!(pair.engines[A].isakmp_sa(id).unwrap().state, State::KeyExchange);
+    // What A itself would say is by its own keys.
+    let said = pair.at(A, |engine, now, rng, hands| {
+        let mut sa = engine.sas.remove(&id).unwrap();
+        let notification = Notification::isakmp(sa.cookies(), NotifyType::AUTHENTICATION_FAILED, []);
+        let iv = sa.keys.as_ref().unwrap().phase2_iv(&sa.phase1_iv, 77);
+        let made = engine.make(
+            &mut super::engine::Cx { now, rng, hands },
+            &mut sa,
+            super::send::Outgoing {
+                exchange: INFO,
+                message_id: 77,
+                number: 1,
+                payloads: vec![Body::Hash(vec![]).into(), Body::Notification(notification).into()],
+                hashed: super::send::Hashed::Rest(vec![]),
+                iv: Some(iv),
+            },
+        );
+        engine.put_back(sa);
+        made.datagram.unwrap()
+    });
+    let mut foreign = said.clone();
+    let last = foreign.len() - 1;
+    foreign[last] ^= 1;
+    pair.inject(A, &foreign);
+    assert_eq!(pair.rejections(A).last(), Some(&RejectReason::Undecryptable));
+    pair.inject(A, &said);
+    let told = |event: &Event| matches!(event, Event::Hint { notify: Some(NotifyType::AUTHENTICATION_FAILED), .. });
+    assert_eq!(pair.count(A, told), 1);
+    pair.run(400.0);
+    let refused = DownReason::RefusedV1(NotifyType::PAYLOAD_MALFORMED);
+    let down = |event: &Event| matches!(event, Event::IsakmpSaDown { reason, .. } if *reason == refused);
+    assert_eq!(pair.count(A, down), 1, "the first thing that was said counts");
+}
+
 #[test]
 fn traffic_that_is_not_ours() {
     let other = Pair::plain().change(B, |connection| {

@@ -5,34 +5,14 @@ use crate::Instant;
 use crate::config::*;
 use crate::deviation::{DeviantHands, Deviation, DeviationSet};
 use crate::hands::{Hands, Honest};
+pub(super) use crate::ike::road::*;
 use rand_chacha::{ChaCha20Rng, rand_core::SeedableRng};
-use std::net::{IpAddr, SocketAddr};
+use std::net::SocketAddr;
 use std::time::Duration;
 use wire::ikev2::{ExchangeType, Message, Payload};
 
-pub(super) const A: usize = 0;
-pub(super) const B: usize = 1;
-
-/// What the road does to a datagram.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Fate {
-    Pass,
-    Lose,
-    Twice,
-    Late(Duration),
-}
-
 /// Decides what becomes of a datagram, by its sender and octets.
 pub(super) type Road = Box<dyn FnMut(usize, &[u8]) -> Fate>;
-
-/// A datagram on the road.
-#[derive(Debug, Clone)]
-pub(super) struct Flying {
-    pub(super) at: Instant,
-    pub(super) from: usize,
-    pub(super) path: Path,
-    pub(super) datagram: Vec<u8>,
-}
 
 pub(super) struct Pair {
     pub(super) engines: [Engine; 2],
@@ -49,10 +29,6 @@ pub(super) struct Pair {
     /// Address and port that a NAT gives A on the way to B.
     pub(super) nat: Option<SocketAddr>,
     pub(super) hands: [Box<dyn Hands>; 2],
-}
-
-pub(super) fn address(end: usize) -> IpAddr {
-    if end == A { [192, 0, 2, 1].into() } else { [192, 0, 2, 2].into() }
 }
 
 pub(super) fn connection(end: usize, ike: &str, esp: &str) -> Connection {
@@ -132,17 +108,8 @@ impl Pair {
                 Action::Send { path, datagram } => {
                     self.sent.push((from, datagram.clone()));
                     self.ports.push(path.remote.port());
-                    let delay = Duration::from_millis(10);
-                    let times: &[Duration] = match (self.fate)(from, &datagram) {
-                        Fate::Pass => &[delay],
-                        Fate::Lose => &[],
-                        Fate::Twice => &[delay, Duration::from_millis(25)],
-                        Fate::Late(by) => &[delay + by],
-                    };
-                    for delay in times {
-                        let at = self.now + *delay;
-                        self.road.push(Flying { at, from, path, datagram: datagram.clone() });
-                    }
+                    let fate = (self.fate)(from, &datagram);
+                    self.road.extend(Flying::copies(fate, self.now, from, path, &datagram));
                 }
                 Action::InstallChild(child) => self.installed[from].push(*child),
                 Action::RemoveChild { inbound_spi, .. } => {
@@ -154,22 +121,8 @@ impl Pair {
         }
     }
 
-    /// The path as the receiver sees it.
-    fn arrival(&self, flying: &Flying) -> Path {
-        let mut path = Path { local: flying.path.remote, remote: flying.path.local };
-        if let Some(nat) = self.nat {
-            if flying.from == A {
-                path.remote = SocketAddr::new(nat.ip(), nat.port() + u16::from(flying.path.local.port() == 4500));
-            } else if flying.path.remote.ip() == nat.ip() {
-                let port = if flying.path.remote.port() == nat.port() { 500 } else { 4500 };
-                path.local = SocketAddr::new(address(A), port);
-            }
-        }
-        path
-    }
-
     pub(super) fn deliver(&mut self, flying: Flying) {
-        let path = self.arrival(&flying);
+        let path = flying.arrival(self.nat);
         self.at(1 - flying.from, |engine, now, rng, hands| engine.handle(now, rng, path, &flying.datagram, hands));
     }
 
@@ -182,21 +135,20 @@ impl Pair {
 
     /// One step: the next datagram or timer. False if nothing is left to happen before `until`.
     pub(super) fn step(&mut self, until: Instant) -> bool {
-        let flying = self.road.iter().enumerate().min_by_key(|(_, flying)| flying.at).map(|(i, f)| (i, f.at));
-        let timer = [A, B].into_iter().filter_map(|end| Some((self.engines[end].poll_timeout()?, end))).min();
-        match (flying, timer) {
-            (Some((index, at)), timer) if at <= until && timer.is_none_or(|(time, _)| at <= time) => {
+        let timers = self.engines.each_ref().map(Engine::poll_timeout);
+        match next_step(&self.road, timers, until) {
+            Some(Step::Arrival(index, at)) => {
                 self.now = self.now.max(at);
                 let flying = self.road.remove(index);
                 self.deliver(flying);
                 true
             }
-            (_, Some((at, end))) if at <= until => {
+            Some(Step::Timer(end, at)) => {
                 self.now = self.now.max(at);
                 self.at(end, |engine, now, rng, hands| engine.handle_timeout(now, rng, hands));
                 true
             }
-            _ => false,
+            None => false,
         }
     }
 

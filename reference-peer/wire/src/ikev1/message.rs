@@ -13,7 +13,8 @@ pub struct Message {
     pub header: Header,
     /// What follows it.
     pub content: Content,
-    /// Octets after the content; the computed header length leaves them out. Reading never yields any.
+    /// Octets after the content; the computed header length leaves them out. Reading yields what pads a message in the
+    /// clear to a multiple of four octets (RFC 2408 section 3.6), with the header's length as it was.
     pub trailing: Vec<u8>,
 }
 
@@ -103,19 +104,23 @@ impl Message {
         let first = header.next_payload.or(PayloadType::NONE);
         let mut reader = Reader::new(bytes, 0, Header::WHAT);
         reader.take(Header::OCTETS)?;
+        header.next_payload = Derived::Computed;
+        header.length = Derived::Computed;
+        let mut trailing = Vec::new();
         let content = if header.flags.encrypted() {
             Content::Encrypted { first, data: reader.peek().to_vec() }
         } else {
             let (payloads, rest) = parse_chain(first, reader.peek(), Header::OCTETS)?;
-            if !rest.is_empty() {
+            if is_padding(rest, bytes.len()) {
+                trailing = rest.to_vec();
+                header.length = Derived::Exactly(length);
+            } else if !rest.is_empty() {
                 let offset = bytes.len() - rest.len();
                 return Err(Error { offset, rule: Rule::IsakmpAfterLastPayload(rest.len()) });
             }
             Content::Clear(payloads)
         };
-        header.next_payload = Derived::Computed;
-        header.length = Derived::Computed;
-        Ok(Self { header, content, trailing: Vec::new() })
+        Ok(Self { header, content, trailing })
     }
 
     /// Appends the message to `out`.
@@ -155,6 +160,11 @@ impl Message {
     pub fn is_encrypted(&self) -> bool {
         matches!(self.content, Content::Encrypted { .. })
     }
+}
+
+/// Do the octets after the last payload make the message a multiple of four octets long, and nothing else?
+fn is_padding(rest: &[u8], message: usize) -> bool {
+    matches!(rest.len(), 1..=3) && message.is_multiple_of(4)
 }
 
 impl Header {

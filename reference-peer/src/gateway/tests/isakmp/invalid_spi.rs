@@ -145,6 +145,59 @@ fn the_guides_two_routers() {
     assert!(told.iter().any(|payload| is_notify(payload, ah)) && told.iter().any(|payload| is_delete(payload, ah)));
 }
 
+/// Two entries of a crypto map for one peer share its ISAKMP SA, whoever began it, and each recovers for itself.
+#[test]
+fn entries_of_a_crypto_map_share_the_isakmp_sa_of_a_peer() {
+    let texts = [("A", "10.1.1.1", "10.2.2.2"), ("B", "10.2.2.2", "10.1.1.1")].map(|(name, own, peer)| {
+        let list = |list: u32, net: u32| {
+            let nets = [format!("10.{net}.0.0 0.0.255.255"), format!("10.{}.0.0 0.0.255.255", net + 1)];
+            let [local, remote] = if name == "A" {
+                nets
+            } else {
+                let [a, b] = nets;
+                [b, a]
+            };
+            format!("access-list {list} permit ip {local} {remote}\n")
+        };
+        let entry = |number: u32, list: u32| {
+            format!(
+                "crypto map M {number} ipsec-isakmp\n set peer {peer}\n set transform-set T\n match address {list}\n"
+            )
+        };
+        let inside = |net: u32| {
+            let net = if name == "A" { net } else { net + 1 };
+            format!("interface FastEthernet1/{net}\n ip address 10.{net}.0.1 255.255.0.0\n")
+        };
+        format!(
+            "crypto isakmp policy 1\n authentication pre-share\ncrypto isakmp key 1234 address {peer}\n\
+             crypto isakmp invalid-spi-recovery\ncrypto ipsec transform-set T esp-des esp-sha-hmac\n{}{}{}{}{}{}\
+             interface FastEthernet0/0\n ip address {own} 255.0.0.0\n crypto map M\n",
+            entry(10, 101),
+            entry(20, 102),
+            list(101, 20),
+            list(102, 30),
+            inside(20),
+            inside(30)
+        )
+    });
+    let configs = texts.map(|text| ios::read(&text).sound().unwrap().router.gateway(None).unwrap().gateway);
+    assert_eq!(configs[0].isakmp.connections.len(), 1);
+    let mut net = Net::with(Place::V4, configs);
+    let ping = |net: &mut Net, end: usize, first: u8| {
+        let of = |end: usize, host: u8| IpAddr::from([10, first + end as u8, 0, host]);
+        net.ping_from(end, of(end, 5), of(1 - end, 1), 1.0)
+    };
+    assert!(ping(&mut net, A, 20) && ping(&mut net, B, 30) && ping(&mut net, A, 30));
+    assert_eq!((net.established(A), net.established(B), net.spis(A).0.len()), (1, 1, 2));
+    for spi in net.spis(B).0 {
+        net.at(B, |gateway, now| gateway.isakmp_command(now, |isakmp, _, _| isakmp.clear_child_silently(spi))).unwrap();
+    }
+    for net_number in [30, 20] {
+        assert!(!ping(&mut net, A, net_number) && ping(&mut net, A, net_number), "{net_number}");
+    }
+    assert_eq!(net.established(B), 1);
+}
+
 /// Its opposite, without the command: the black hole lasts, and B says nothing.
 #[test]
 fn without_the_command_the_black_hole_lasts() {
@@ -283,13 +336,63 @@ fn only_static_peers_are_begun_with() {
     assert_eq!(dynamic(None), (0, false));
     assert_eq!(dynamic(Some(Deviation::RecoversDynamicPeers)), (1, true));
     // A stranger gets nothing at all.
-    let mut net = stale(|_, _| {});
+    let stranger = |deviation: Option<Deviation>| {
+        let mut net = stale(|end, config| config.ike.deviations.extend(deviation.filter(|_| end == B)));
+        net.at(B, |gateway, now| gateway.forget(now));
+        net.tapped(B);
+        let packet = forged([192, 0, 2, 77], OF_B, 0x1234_5678);
+        net.at(B, |gateway, now| gateway.handle(now, Leg::Outside, &packet));
+        let begun = net.isakmp_sas(B).len();
+        net.run(10.0);
+        (begun, net.tapped(B).len())
+    };
+    assert_eq!(stranger(None), (0, 0));
+    assert_eq!(stranger(Some(Deviation::RecoversStrangers)).0, 1);
+}
+
+/// Packets come in the names of fifty static peers, none of which is there: with how many does B begin?
+fn begun_with_fifty(deviation: Option<Deviation>) -> usize {
+    let mut net = stale(|end, config| {
+        if end == B {
+            let known = config.isakmp.connections[0].clone();
+            for host in 100..150 {
+                let (name, remote) = (host.to_string(), Remote::Address([192, 0, 2, host].into()));
+                config.isakmp.connections.push(IsakmpConnection { name, remote, ..known.clone() });
+            }
+            config.ike.deviations.extend(deviation);
+        }
+    });
     net.at(B, |gateway, now| gateway.forget(now));
-    net.tapped(B);
-    let packet = forged([192, 0, 2, 77], OF_B, 0x1234_5678);
+    for host in 100..150 {
+        let packet = forged([192, 0, 2, host], OF_B, 0x1234_5678);
+        net.at(B, |gateway, now| gateway.handle(now, Leg::Outside, &packet));
+    }
+    net.isakmp_sas(B).len()
+}
+
+#[test]
+fn many_peers_at_once_are_too_many() {
+    assert_eq!(begun_with_fifty(None), 4);
+    assert_eq!(begun_with_fifty(Some(Deviation::RecoversManyPeersAtOnce)), 50);
+}
+
+/// An AH packet that nobody can verify, with the SPI of B's ESP SA: does it come out?
+fn ah_on_esp(deviation: Option<Deviation>) -> bool {
+    let mut net = stale(|end, config| config.ike.deviations.extend(deviation.filter(|_| end == B)));
+    let spi = net.spis(B).0[0];
+    let udp = vec![0, 7, 0, 9, 0, 8, 0, 0];
+    let inner = ipv4::Packet::new([10, 1, 0, 5].into(), [10, 2, 0, 5].into(), Protocol::UDP, udp).to_bytes();
+    let ah = [&[4, 4, 0, 0][..], &spi.to_be_bytes(), &[0, 0, 0, 99], &[0; 12], &inner].concat();
+    let packet = ipv4::Packet::new(OF_A.into(), OF_B.into(), Protocol::AH, ah).to_bytes();
+    net.routers[B].inside.clear();
     net.at(B, |gateway, now| gateway.handle(now, Leg::Outside, &packet));
-    net.run(10.0);
-    assert_eq!(net.tapped(B).len(), 0);
+    !net.routers[B].inside.is_empty()
+}
+
+#[test]
+fn ah_is_not_taken_on_the_spi_of_esp() {
+    assert!(!ah_on_esp(None));
+    assert!(ah_on_esp(Some(Deviation::TakesAhOnEspSa)));
 }
 
 /// The notify alone, under protection and in the clear, about the SPI that B receives on.
@@ -474,4 +577,37 @@ fn deviations_of_bundles_and_counters() {
     });
     assert_eq!(pings(&mut net, 10), 10);
     assert_eq!((counters(&net, A).encaps, counters(&net, B).encaps), (11, 10));
+}
+
+/// The guide's step 2 at B's command line, then a ping: what B has counted in between, and are there SPIs of before?
+fn cleared(deviation: Option<Deviation>) -> (u64, bool) {
+    let mut net = guide(|end, config| config.ike.deviations.extend(deviation.filter(|_| end == B)));
+    step_1(&mut net);
+    let old = net.spis(B).0;
+    for line in ["clear crypto isakmp", "clear crypto sa"] {
+        let console = console::Console::default();
+        let reply = net.at(B, |gateway, now| console.run(gateway, now, line));
+        assert_eq!(reply, console::Reply::Done(String::new()));
+    }
+    let counted = counters(&net, B).encaps;
+    assert!(pings(&mut net, 5) >= 3);
+    (counted, net.spis(B).0.iter().any(|spi| old.contains(spi)))
+}
+
+#[test]
+fn deviations_of_clear_commands() {
+    assert_eq!(cleared(None), (0, false));
+    assert_eq!(cleared(Some(Deviation::KeepsCountersAfterClear)), (10, false));
+    assert_eq!(cleared(Some(Deviation::ReusesIpsecSpis)), (0, true));
+}
+
+#[test]
+fn ipsec_sas_need_no_isakmp_sa() {
+    let left = |deviation: Option<Deviation>| {
+        let mut net = guide(|end, config| config.ike.deviations.extend(deviation.filter(|_| end == B)));
+        step_1(&mut net);
+        net.run(200.0);
+        net.spis(B).0.len()
+    };
+    assert_eq!((left(None), left(Some(Deviation::IpsecSasDieWithIsakmpSa))), (2, 0));
 }

@@ -316,3 +316,44 @@ fn sessions_and_entries() {
     net.run(1.0);
     assert_eq!((state(&net, A), state(&net, B)), (SessionState::UpIdle, SessionState::UpIdle));
 }
+
+/// The log has the sessions of both versions: up with the first SAs of a peer, down with the last.
+#[test]
+fn sessions_of_both_versions() {
+    use crate::config::{Child, Connection};
+    for version in [1, 2] {
+        let mut net = Net::new(Place::V4, |end, config| {
+            if version == 2 {
+                let old = config.isakmp.connections.remove(0);
+                let mut ike = Connection::new("peer", old.local, old.remote, Secret::new(*b"battery"));
+                ike.local_id = crate::config::Identity::Fqdn(format!("gw{end}.example.com"));
+                ike.ike_proposals = vec!["aes128-sha256-x25519".parse().unwrap()];
+                let IsakmpChild { local_ts, remote_ts, .. } = old.children[0].clone();
+                let child = Child::new("net", vec![local_ts], vec![remote_ts], vec!["aes128gcm16".parse().unwrap()]);
+                ike.children = vec![child];
+                config.ike.connections = vec![ike];
+            }
+        });
+        assert!(net.ping(A));
+        let spi = net.spis(A).0[0];
+        // A new pair in place of the old one is no new session.
+        net.at(A, |gateway, now| match version {
+            1 => _ = gateway.isakmp_command(now, |ike, rng, hands| ike.rekey_child(now, rng, spi, hands)).unwrap(),
+            _ => gateway.command(now, |ike, rng, hands| ike.rekey_child(now, rng, spi, hands)).unwrap(),
+        });
+        net.run(5.0);
+        assert!(!net.spis(A).0.is_empty() && net.log(A).len() == 1, "{:?}", net.log(A));
+        for spi in net.spis(A).0 {
+            net.at(A, |gateway, now| match version {
+                1 => gateway.isakmp_command(now, |ike, rng, hands| ike.delete_child(now, rng, spi, hands)).unwrap(),
+                _ => gateway.command(now, |ike, rng, hands| ike.delete_child(now, rng, spi, hands)).unwrap(),
+            });
+        }
+        net.run(1.0);
+        let id = if version == 1 { "192.0.2.1" } else { "gw0.example.com" };
+        let line = |status: &str| {
+            format!("%CRYPTO-5-SESSION_STATUS: Crypto tunnel is {status}. Peer 192.0.2.1:500      Id: {id}")
+        };
+        assert_eq!(net.log(B), [line("UP"), line("DOWN")]);
+    }
+}

@@ -4,6 +4,7 @@ use super::*;
 use crate::config::isakmp::*;
 use crate::config::{Identity, Remote, Secret};
 use crypto::{Encryption, Group};
+use std::time::Duration;
 use wire::Derived;
 use wire::ikev1::{Attribute, AttributeValue, Certificate, Doi, Proposal, Situation, Transform, vendor};
 
@@ -81,6 +82,33 @@ pub(super) const CASES: &[Case] = &[
     (Deviation::AnswersNearestPolicy, B, |lab| {
         let triple = |connection: &mut IsakmpConnection| connection.policies[0].encryption = Encryption::TripleDes;
         is_ignored(lab.tried(Pair::plain().change(A, triple)))
+    }),
+    (Deviation::IgnoresPolicyLifetime, B, |lab| {
+        is_ignored(lab.tried(Pair::plain().change(A, |connection| connection.policies[0].lifetime *= 2)))
+    }),
+    (Deviation::KeepsOwnPolicyLifetime, B, |lab| {
+        let brief = Duration::from_secs(600);
+        let mut pair = lab.tried(Pair::plain().change(A, |connection| connection.policies[0].lifetime = brief));
+        assert_eq!(pair.established(B).len(), 1);
+        pair.engines[A].clear_all();
+        pair.run(605.0);
+        pair.established(B).is_empty()
+    }),
+    (Deviation::FollowsOrderOfOffer, B, |lab| {
+        let turned = |connection: &mut IsakmpConnection| connection.policies[0].priority = 5000;
+        answer(&lab.tried(two_policies().change(B, turned))).proposals[0].transforms[0].number == 2
+    }),
+    (Deviation::IgnoresPriorities, B, |lab| {
+        let turned = |connection: &mut IsakmpConnection| connection.policies.reverse();
+        answer(&lab.tried(two_policies().change(B, turned))).proposals[0].transforms[0].number == 1
+    }),
+    (Deviation::OffersFirstPolicyOnly, A, |lab| offer(&lab.tried(two_policies())).proposals[0].transforms.len() == 2),
+    (Deviation::AcceptsRsaMethods, B, |lab| {
+        let signatures = |sa: &mut SecurityAssociation| {
+            let attributes = &mut sa.proposals[0].transforms[0].attributes;
+            attributes.iter_mut().filter(|a| a.class == 3).for_each(|a| *a = Attribute::basic(3, 3));
+        };
+        is_ignored(lab.first(move |draft| with_sa(draft, signatures)))
     }),
     (Deviation::LengthensBasicAttributes, A, |lab| {
         let pair = lab.up();
