@@ -34,7 +34,7 @@ Feature: NAT detection in IKEv1
     And an ISAKMP SA comes up and answers
 
   @NATT-D-003 @NATT-D-004
-  Scenario Outline: The hash of the tester's address comes first, with the hash of <policy>
+  Scenario Outline: The hash of the tester's address comes first, with the hash of the <policy> policy
     When the tester offers in phase 1
       | policy   |
       | <policy> |
@@ -42,10 +42,10 @@ Feature: NAT detection in IKEv1
     And an ISAKMP SA comes up and answers [NATT-D-004]
 
     Examples:
-      | policy                 |
-      | first                  |
-      | aes256-sha256-modp2048 |
-      | 3des-md5-modp1024      |
+      | policy |
+      | first  |
+      | second |
+      | third  |
 
   @NATT-D-003 @NATT-D-004 @needs:native-esp
   Scenario: The DUT's own address is among those that follow
@@ -56,6 +56,13 @@ Feature: NAT detection in IKEv1
   @NATT-D-003 @NATT-D-004
   Scenario: The port that the NAT has given is hashed
     Given a NAT in front of the tester
+    When the tester sets up an ISAKMP SA by main mode
+    Then the first NAT-D payload of the DUT's message 4 of main mode is the hash of the tester's address
+    And an ISAKMP SA comes up and answers
+
+  @NATT-D-004 @needs:ipv6 @needs:ipv4
+  Scenario: The hash of an IPv6 address
+    Given IPv6 outside and IPv4 in the protected networks
     When the tester sets up an ISAKMP SA by main mode
     Then the first NAT-D payload of the DUT's message 4 of main mode is the hash of the tester's address
     And an ISAKMP SA comes up and answers

@@ -8,6 +8,8 @@ use crate::profile::Dpd;
 use crate::run::{Step, StepError, StepResult, Steps};
 use crate::testbed::{Testbed, Which, WhichIsakmp, ip_packet};
 use reference_peer::Instant;
+use reference_peer::gateway::Event;
+use reference_peer::ike::v1;
 use std::time::Duration;
 use wire::ikev1::{self, NotifyType};
 use wire::ip::Protocol;
@@ -117,7 +119,9 @@ pub(super) fn gives_up_by(testbed: &Testbed) -> Result<Duration, StepError> {
 /// Time from the first question to giving up, in the version of IKE that the tester has an SA of.
 fn gives_up_after(testbed: &Testbed) -> Result<Duration, StepError> {
     let dpd = dpd(testbed)?;
-    let by_ikev1 = testbed.ike_sa().is_err() && testbed.isakmp_sa().is_ok();
+    // The SAs may be gone by now.
+    let came_up = |(_, event): &(Instant, Event)| matches!(event, Event::Isakmp(v1::Event::IsakmpSaUp { .. }));
+    let by_ikev1 = testbed.events().iter().any(came_up);
     Ok(if by_ikev1 && !dpd.gives_up_after_ikev1.is_zero() { dpd.gives_up_after_ikev1 } else { dpd.gives_up_after })
 }
 
