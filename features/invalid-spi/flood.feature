@@ -18,6 +18,7 @@ Feature: Forged packets in, exchanges out
   Scenario Outline: Under an ISAKMP SA few exchanges come of <protocol>, with recovery <recovery>
     Given invalid SPI recovery is <recovery> at the DUT
     And an ISAKMP SA and IPsec SAs
+    And the DUT is through with quick mode
     Then forged <protocol> packets, 1 to 1000 at a time, cause at most 0 negotiations and few exchanges
     And pings come through
 

@@ -251,11 +251,11 @@ fn keys_that_differ_are_told_on_both_sides() {
             let mut config = lab.routers[A].gateway.config().isakmp.clone();
             config.connections[0].exchange = reference_peer::config::isakmp::Phase1::Aggressive;
             let now = lab.now;
-            let configure = |engine: &mut v1::Engine| {
-                engine.configure(config.clone());
+            let configure = |engine: &mut v1::Engine, config| {
+                engine.configure(config);
                 Ok(())
             };
-            lab.routers[A].gateway.isakmp_command(now, |engine, _, _| configure(engine)).unwrap();
+            lab.routers[A].gateway.isakmp_command(now, |engine, _, _| configure(engine, config)).unwrap();
         }
         let pings = lab.say(A, "ping 10.0.2.2 source 10.0.0.1 repeat 1");
         assert!(pings.contains("Success rate is 0 percent (0/1)"), "{pings}");
