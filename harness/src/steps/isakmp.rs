@@ -43,7 +43,12 @@ pub(super) fn register(steps: &mut Steps<Testbed>) {
     steps.when("the DUT is told to set up an ISAKMP SA by {word} mode", |testbed, step| {
         let phase1 = phase1(step, 0)?;
         testbed.begin_stimulus();
-        testbed.control(Hook::InitiateIkev1(phase1)).map(drop)
+        testbed.control(Hook::InitiateIkev1(phase1))?;
+        let (since, limit) = (testbed.since(), testbed.answer_limit());
+        match testbed.await_isakmp(since, limit, |_| true)? {
+            Some(_) => Ok(()),
+            None => Err(StepError::inconclusive(format!("told to begin, the DUT sent nothing within {limit:?}"))),
+        }
     });
     steps.when("the tester begins another quick mode", |testbed, _| {
         testbed.begin_stimulus();
