@@ -3,7 +3,7 @@ Feature: AH packets with an SPI that no SA has
 
   @INVSPI-002
   Scenario: AH packets with an unknown SPI are dropped
-    Given a pair of SAs of sha256
+    Given a pair of SAs of sha1
     And pings come through
     Then an AH packet with an unknown SPI is dropped
     And pings come through

@@ -449,6 +449,13 @@ const CASES: &[(Deviation, Case)] = &[
         numbers(SaParameters { udp: Some(UdpPorts::new(500, 500)), ..parameters(GCM, 1) }, &[1], d)
     }),
     (Deviation::IgnoresNat, |d| departs(natted(), &datagram(&[]), d)),
+    (Deviation::TakesAhOnEspSa, |d| {
+        let keys = AhKeys::new(ah(Mode::Tunnel)).unwrap().unwrap();
+        let packet = keys.seal(&keys.draft(1), &datagram(b"data")).unwrap();
+        let mut bench = Bench::new(parameters(GCM, 1), d);
+        bench.arrive(&packet);
+        bench.seen
+    }),
     (Deviation::TakesOnlyOwnEncapsulation, |d| {
         let mut bench = Bench::new(natted(), d);
         bench.tester.parameters_mut().udp = None;
