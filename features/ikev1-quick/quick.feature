@@ -54,7 +54,7 @@ Feature: Quick mode
   Scenario: A HASH(2) without the initiator's nonce is refused
     When the DUT's quick mode is answered with a hash that leaves out its nonce
     Then the DUT sends no message 3 of quick mode
-    And the DUT answers under the ISAKMP SA
+    And a proper ISAKMP SA and IPsec SAs come up by main mode
 
   @IKE1-QM-005
   Scenario: Client identities are returned in their order
