@@ -98,6 +98,23 @@ pub struct IsakmpDraft {
     pub leave_nonce_out: bool,
 }
 
+impl IsakmpDraft {
+    /// An honest message, whose hash is computed when the hand has gone.
+    pub fn new(header: ikev1::Header, payloads: Vec<ikev1::Payload>, encrypt: bool) -> Self {
+        Self {
+            header,
+            payloads,
+            encrypt,
+            trailing: vec![],
+            padding: None,
+            iv: None,
+            repair_hash: true,
+            flip_hash: false,
+            leave_nonce_out: false,
+        }
+    }
+}
+
 /// What a hand may know of the ESP or AH packet that it edits.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct EspContext {

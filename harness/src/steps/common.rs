@@ -212,10 +212,19 @@ pub(super) fn pings_come_through(testbed: &mut Testbed, step: &mut Step) -> Step
 
 /// A notify type by its IANA name or number.
 pub(super) fn notify_type(step: &Step, index: usize) -> Result<NotifyType, StepError> {
+    named_notify(step, index, |number| NotifyType(number).name()).map(NotifyType)
+}
+
+/// The number of a notify type, which a step gives by its name in this version of IKE or as it is.
+pub(super) fn named_notify(
+    step: &Step,
+    index: usize,
+    name: impl Fn(u16) -> Option<&'static str>,
+) -> Result<u16, StepError> {
     let text = step.arg_text(index)?;
-    let known = (0..=u16::MAX).map(NotifyType).find(|notify| notify.name() == Some(text));
+    let known = (0..=u16::MAX).find(|number| name(*number) == Some(text));
     known
-        .or_else(|| text.parse().ok().map(NotifyType))
+        .or_else(|| text.parse().ok())
         .ok_or_else(|| StepError::testbed(format!("{}: no notify is called {text}", step.place())))
 }
 

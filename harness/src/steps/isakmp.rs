@@ -1,6 +1,6 @@
 //! IKEv1, what every area of it needs: SAs up, the DUT's messages, silence and its controls.
 
-use super::common::instead;
+use super::common::{instead, named_notify};
 use crate::dissect::Seen;
 use crate::isakmp::SeenIsakmp;
 use crate::run::{Step, StepError, StepResult, Steps};
@@ -133,11 +133,7 @@ pub(super) fn exchange(step: &Step, index: usize) -> Result<ExchangeType, StepEr
 
 /// A notify type by its IANA name or number.
 pub(super) fn notify_type(step: &Step, index: usize) -> Result<NotifyType, StepError> {
-    let text = step.arg_text(index)?;
-    let known = (0..=u16::MAX).map(NotifyType).find(|notify| notify.name() == Some(text));
-    known
-        .or_else(|| text.parse().ok().map(NotifyType))
-        .ok_or_else(|| StepError::testbed(format!("{}: no notify is called {text}", step.place())))
+    named_notify(step, index, |number| NotifyType(number).name()).map(NotifyType)
 }
 
 /// The tester forgets its ISAKMP SAs, and whatever waits to be edited, without a word to the DUT.

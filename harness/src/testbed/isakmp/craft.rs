@@ -45,17 +45,7 @@ impl Testbed {
         let iv = self.dissector().isakmp().of(keys.cookies).and_then(|observer| observer.phase2_iv(header.message_id));
         let iv = iv.ok_or_else(|| StepError::inconclusive("the messages that the IV follows from were not seen"))?;
         payloads.insert(0, Body::Hash(vec![]).into());
-        let mut draft = IsakmpDraft {
-            header,
-            payloads,
-            encrypt: true,
-            trailing: vec![],
-            padding: None,
-            iv: None,
-            repair_hash: true,
-            flip_hash: false,
-            leave_nonce_out: false,
-        };
+        let mut draft = IsakmpDraft::new(header, payloads, true);
         edit(&mut draft);
         if draft.repair_hash
             && let Some((first, rest)) = draft.payloads.split_first_mut()

@@ -233,8 +233,21 @@ fn same(own: &[Attribute], other: &[Attribute]) -> bool {
 
 /// Authentication algorithm attribute, AH transform, and the IANA number of the algorithm.
 const INTEGRITY: [(u16, u8, u16); 6] = [(1, 2, 1), (2, 3, 2), (5, 5, 12), (6, 6, 13), (7, 7, 14), (9, 9, 5)];
-/// AES-GMAC is 23 among ESP transforms, and 21 in IKEv2.
-const ESP_GMAC: (u8, u16) = (23, 21);
+/// Number of a cipher of ESP. It is that of IKEv2, but AES-GMAC has another (IANA, "isakmp-registry"), and ChaCha20-Poly1305
+/// none (RFC 7634 section 4).
+fn esp_number(encryption: Encryption) -> Option<u8> {
+    match encryption {
+        Encryption::AesGmac(_) => Some(23),
+        Encryption::ChaCha20Poly1305 => None,
+        _ => u8::try_from(encryption.id()).ok(),
+    }
+}
+
+/// The cipher of ESP with this number and key length.
+fn esp_cipher(number: u8, key_length: Option<u16>) -> Option<Encryption> {
+    let fits = |cipher: &Encryption| esp_number(*cipher) == Some(number) && cipher.key_length_attribute() == key_length;
+    Encryption::ALL.into_iter().find(fits)
+}
 
 fn integrity_of(attribute: u16) -> Option<Integrity> {
     INTEGRITY.iter().find(|row| row.0 == attribute).and_then(|row| Integrity::from_iana(row.2))
@@ -299,14 +312,7 @@ impl Phase2Transform {
         read.encapsulation = mode.map(Encapsulation);
         match protocol {
             ProtocolId::ESP => {
-                let id = if transform.id == ESP_GMAC.0 { ESP_GMAC.1 } else { u16::from(transform.id) };
-                if transform.id == ESP_GMAC.1 as u8 {
-                    return None;
-                }
-                let encryption = Encryption::from_iana(id, key_length)?;
-                if encryption == Encryption::ChaCha20Poly1305 {
-                    return None;
-                }
+                let encryption = esp_cipher(transform.id, key_length)?;
                 read.integrity = match authentication {
                     Some(number) => Some(integrity_of(number)?),
                     None => None,
@@ -372,13 +378,7 @@ fn transforms_of(own: &EspProposal) -> Vec<(u8, Vec<Attribute>)> {
     let mut transforms = vec![];
     for cipher in &own.encryption {
         let Some(encryption) = Encryption::from_iana(cipher.id, cipher.key_bits) else { continue };
-        let id = match encryption {
-            Encryption::AesGmac(_) => Some(ESP_GMAC.0),
-            // It has a number in IKEv2 alone (RFC 7634 section 4).
-            Encryption::ChaCha20Poly1305 => None,
-            _ => u8::try_from(cipher.id).ok(),
-        };
-        let Some(id) = id else { continue };
+        let Some(id) = esp_number(encryption) else { continue };
         let key_length = cipher.key_bits.map(|bits| Attribute::basic(Phase2Class::KEY_LENGTH.0, bits));
         let base: Vec<_> = key_length.into_iter().collect();
         if encryption.is_aead() {

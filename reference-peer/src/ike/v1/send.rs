@@ -60,17 +60,7 @@ impl Engine {
         let earlier = sa.sent.entry((exchange.0, number)).or_default();
         let context = IsakmpContext { exchange, initiator, number, message_id, cookies, earlier: *earlier };
         *earlier = earlier.saturating_add(1);
-        let mut draft = IsakmpDraft {
-            header,
-            payloads,
-            encrypt: iv.is_some(),
-            trailing: vec![],
-            padding: None,
-            iv: None,
-            repair_hash: true,
-            flip_hash: false,
-            leave_nonce_out: false,
-        };
+        let mut draft = IsakmpDraft::new(header, payloads, iv.is_some());
         let first = cx.hands.isakmp(&context, &mut draft);
         self.remember(sa, exchange, number, &draft.payloads);
         if draft.repair_hash {
@@ -183,17 +173,7 @@ impl Engine {
         };
         let header = Header::new(cookies, ExchangeType::INFORMATIONAL, Flags::default(), message_id);
         let notification = Notification::isakmp(cookies, notify_type, []);
-        let mut draft = IsakmpDraft {
-            header,
-            payloads: vec![Body::Notification(notification).into()],
-            encrypt: false,
-            trailing: vec![],
-            padding: None,
-            iv: None,
-            repair_hash: true,
-            flip_hash: false,
-            leave_nonce_out: false,
-        };
+        let mut draft = IsakmpDraft::new(header, vec![Body::Notification(notification).into()], false);
         let exchange = ExchangeType::INFORMATIONAL;
         let context = IsakmpContext { exchange, initiator: false, number: 1, message_id, cookies, earlier: 0 };
         let first = cx.hands.isakmp(&context, &mut draft);
