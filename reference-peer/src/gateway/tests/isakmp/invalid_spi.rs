@@ -398,16 +398,7 @@ fn ah_is_not_taken_on_the_spi_of_esp() {
 /// The notify alone, under protection and in the clear, about the SPI that B receives on.
 fn notified(deviation: Option<Deviation>, protected: bool) -> (Net, u32) {
     let mut net = stale(|end, config| {
-        let connection = &mut config.isakmp.connections[0];
-        let nets = ["10.3.0.0/16", "10.4.0.0/16"].map(|net| net.parse().unwrap());
-        let [own, other] = if end == A {
-            nets
-        } else {
-            let [a, b] = nets;
-            [b, a]
-        };
-        connection.children.push(IsakmpChild::new("second", own, other, [set(&["aes128-sha1"])]));
-        config.inside.push([10, end as u8 + 3, 0, 1].into());
+        add_second_child(end, config);
         if end == A {
             config.ike.deviations.extend(deviation);
         }

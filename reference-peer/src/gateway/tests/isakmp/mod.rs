@@ -7,7 +7,7 @@ mod upkeep;
 
 use super::*;
 use crate::config::isakmp::*;
-use crate::config::{Remote, Secret};
+use crate::config::{Remote, Secret, Selector};
 use crate::netif::Interface;
 use crate::sim::{Link, NatBox, NatConfig, Network, Node, PortId, Tapped, run_until};
 use crypto::{Encryption, Group, KeyBits};
@@ -95,16 +95,26 @@ enum Place {
     BehindNat,
 }
 
+/// Of the networks behind A and B that of one end and the other's.
+fn nets_of(end: usize, nets: [&str; 2]) -> [Selector; 2] {
+    let mut nets = nets.map(|net| net.parse().unwrap());
+    if end == B {
+        nets.reverse();
+    }
+    nets
+}
+
+/// A second child between 10.3.0.0/16 and 10.4.0.0/16.
+fn add_second_child(end: usize, config: &mut GatewayConfig) {
+    let [own, other] = nets_of(end, ["10.3.0.0/16", "10.4.0.0/16"]);
+    config.isakmp.connections[0].children.push(IsakmpChild::new("second", own, other, [set(&["aes128-sha1"])]));
+    config.inside.push([10, end as u8 + 3, 0, 1].into());
+}
+
 /// The configuration of a gateway with one connection of IKEv1 and one child.
 fn config(end: usize, place: Place) -> GatewayConfig {
     let (net, peer) = outside(end, place);
-    let nets = ["10.1.0.0/16", "10.2.0.0/16"].map(|net| net.parse().unwrap());
-    let [own, other] = if end == A {
-        nets
-    } else {
-        let [a, b] = nets;
-        [b, a]
-    };
+    let [own, other] = nets_of(end, ["10.1.0.0/16", "10.2.0.0/16"]);
     let keyring = Keyring::shared(Secret::new(*b"correct horse"));
     // Behind a NAT nobody knows where.
     let remote = if place == Place::BehindNat && end == B { Remote::Any } else { Remote::Address(peer) };

@@ -255,19 +255,10 @@ fn idle_sas_are_deleted() {
 #[test]
 fn an_isakmp_sa_stays_while_one_of_its_children_is_busy() {
     let mut net = up(Place::V4, |end, config| {
-        let connection = connection(config);
         if end == A {
-            connection.children[0].idle_time = Some(seconds(60));
+            connection(config).children[0].idle_time = Some(seconds(60));
         }
-        let nets = ["10.3.0.0/16", "10.4.0.0/16"].map(|net| net.parse().unwrap());
-        let [own, other] = if end == A {
-            nets
-        } else {
-            let [a, b] = nets;
-            [b, a]
-        };
-        connection.children.push(IsakmpChild::new("second", own, other, [set(&["aes128-sha1"])]));
-        config.inside.push([10, end as u8 + 3, 0, 1].into());
+        add_second_child(end, config);
     });
     assert!(net.ping_from(A, [10, 3, 0, 5].into(), [10, 4, 0, 1].into(), 1.0));
     assert_eq!(net.spis(A).0.len(), 2);
